@@ -1,0 +1,60 @@
+//! Telephone numbers in E.164 form.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// An E.164 number: `+`, a country code that does not start with zero, at most fifteen digits in all (ITU-T E.164 §6).
+/// Its `Debug` form is redacted; use [`Number::as_str`] where the number itself is wanted.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(Box<str>);
+
+/// Text that is not an E.164 number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an E.164 number: write a plus sign and 7 to 15 digits, country code first")]
+pub struct BadNumber;
+
+impl Number {
+    /// The number as `+` and digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Number {
+    type Err = BadNumber;
+
+    fn from_str(text: &str) -> Result<Self, BadNumber> {
+        let digits = text.strip_prefix('+').ok_or(BadNumber)?;
+        let plausible = (7..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
+        if plausible { Ok(Self(text.into())) } else { Err(BadNumber) }
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted number]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_e164_is_accepted() {
+        for (text, good) in [
+            ("+4915112345678", true), ("+12025550123", true), ("+1234567", true), ("+123456789012345", true),
+            ("4915112345678", false), ("+0123456789", false), ("+1234567890123456", false), ("+49 151", false), ("", false),
+        ] {
+            assert_eq!(text.parse::<Number>().is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_number() {
+        let number: Number = "+12025550123".parse().unwrap();
+        assert!(!format!("{number:?}").contains("2025"));
+    }
+}
