@@ -1,0 +1,40 @@
+# Offhook. `make` prints this menu; anything with logic lives in scripts/ or in Rust.
+CONFIG ?= config/dev.toml
+
+menu:            ## print this menu
+	@grep -E '^[a-z0-9]+: .*##|^[a-z0-9]+:  .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+
+setup:           ## install what building and testing need (Debian; root or sudo); no-op when all is there
+	@scripts/setup
+
+web: setup       ## build the web app that the binary embeds
+	@scripts/web-build
+
+run: web         ## build and start Offhook with the development configuration
+	@cargo run --locked --bin offhook -- serve --config $(CONFIG)
+
+release: web     ## build the optimized binary, target/release/offhook
+	@cargo build --locked --release --bin offhook
+
+check: web       ## format, lints, types
+	@scripts/check
+
+test: web        ## everything that must be green: unit, simulation, whole binary, browsers, other clients
+	@scripts/test
+
+e2e: web         ## only the browser and SDK stories
+	@scripts/e2e
+
+bench: web       ## CPU per forwarded packet beside the minimal relay, ratings of latency (release build)
+	@scripts/bench
+
+loadtest: web    ## the 1 to 50 video scenario against a server of its own (release build)
+	@scripts/loadtest
+
+fuzz:            ## mutate every seed corpus for FUZZ_SECONDS (default 30) per target
+	@cargo run --locked --release -p offhook-fuzz -- all $${FUZZ_SECONDS:-30}
+
+ci: test check   ## what continuous integration runs
+
+.PHONY: menu setup web run release check test e2e bench loadtest fuzz ci
+.DEFAULT_GOAL := menu
