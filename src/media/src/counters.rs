@@ -1,0 +1,182 @@
+//! What a worker counts. Each thread owns its counters and publishes a copy a few times a second; a [`Snapshot`] is
+//! the sum of the copies.
+
+use offhook_types::counted;
+use offhook_types::counters::Counters;
+
+counted! {
+    /// Why a packet, or something asked for, was not processed.
+    pub enum Drop {
+        /// Not STUN, DTLS, RTP or RTCP by its first byte (RFC 7983 §7).
+        Unrecognized = "unrecognized",
+        /// Media or DTLS from an address that no connectivity check vouched for.
+        UnknownAddress = "unknown_address",
+        /// A STUN message that does not parse or has a wrong fingerprint.
+        StunMalformed = "stun_malformed",
+        /// A STUN message that names no leg of ours.
+        StunUnknownUser = "stun_unknown_user",
+        /// A STUN message without valid integrity, or of a kind that a lite agent does not take.
+        StunRefused = "stun_refused",
+        /// The association thread does not keep up.
+        DtlsQueueFull = "dtls_queue_full",
+        /// More DTLS datagrams from one peer than a data channel needs.
+        DtlsRate = "dtls_rate",
+        /// As many handshakes are in progress as the node allows.
+        HandshakeLimit = "handshake_limit",
+        /// Media before the keys were there.
+        NoKeys = "no_keys",
+        /// More packets or bits a second than one leg may send.
+        LegRate = "leg_rate",
+        /// Longer than a packet slot.
+        TooLong = "too_long",
+        /// Does not parse as RTP.
+        RtpMalformed = "rtp_malformed",
+        /// RTP that does not authenticate.
+        RtpForged = "rtp_forged",
+        /// RTP received before, or older than the replay window.
+        RtpReplayed = "rtp_replayed",
+        /// RTP of a stream that no negotiated track has.
+        RtpUnknownStream = "rtp_unknown_stream",
+        /// RTP with a payload type that was not negotiated.
+        RtpUnknownPayloadType = "rtp_unknown_payload_type",
+        /// A retransmission without content or of no known stream.
+        RtxMalformed = "rtx_malformed",
+        /// Does not parse as RTCP.
+        RtcpMalformed = "rtcp_malformed",
+        /// RTCP that does not authenticate.
+        RtcpForged = "rtcp_forged",
+        /// RTCP received before, or older than the replay window.
+        RtcpReplayed = "rtcp_replayed",
+        /// The track is muted.
+        Muted = "muted",
+        /// Every packet slot is taken.
+        NoSlot = "no_slot",
+        /// Another worker does not keep up with what is handed to it.
+        HandoffFull = "handoff_full",
+        /// A packet came out longer than a datagram may be.
+        HeaderTooLong = "header_too_long",
+        /// Encryption failed: more packets than one key may protect.
+        ProtectFailed = "protect_failed",
+        /// The leg's path vanished while packets for it waited.
+        NoPath = "no_path",
+        /// The kernel's send buffer is full.
+        SendBufferFull = "send_buffer_full",
+        /// The kernel refused to send: unreachable, filtered.
+        SendFailed = "send_failed",
+        /// A receiver asked for a packet that is no longer, or never was, kept.
+        ResendGone = "resend_gone",
+        /// A receiver asks for more retransmissions than its share.
+        ResendRate = "resend_rate",
+        /// A data message for a channel that is not open, or of a leg that is gone.
+        DataNotOpen = "data_not_open",
+        /// A data message longer than allowed, or more than the lossy channel takes now.
+        DataRefused = "data_refused",
+        /// A command about something that is gone, or beyond a limit.
+        CommandStale = "command_stale",
+    }
+}
+
+counted! {
+    /// What happened how often.
+    pub enum Count {
+        /// Datagrams received.
+        DatagramsReceived = "datagrams_received",
+        /// Bytes received, headers of UDP and IP excluded.
+        BytesReceived = "bytes_received",
+        /// Calls of recvmmsg that brought something.
+        ReceiveCalls = "receive_calls",
+        /// Messages received, each one datagram or several that the kernel merged.
+        MessagesReceived = "messages_received",
+        /// Media packets that authenticated.
+        RtpReceived = "rtp_received",
+        /// Control packets that authenticated.
+        RtcpReceived = "rtcp_received",
+        /// Media packets put on the wire for receivers, retransmissions included.
+        PacketsForwarded = "packets_forwarded",
+        /// Bytes of these packets, headers of UDP and IP excluded.
+        BytesForwarded = "bytes_forwarded",
+        /// Calls of sendmmsg.
+        SendCalls = "send_calls",
+        /// Messages sent, each one datagram or a run that the kernel or card segments.
+        MessagesSent = "messages_sent",
+        /// Runs of more than one datagram among these.
+        SegmentedRuns = "segmented_runs",
+        /// Runs that had to be sent packet by packet because they exceed the path's MTU.
+        SegmentationRefused = "segmentation_refused",
+        /// Packets handed to another worker.
+        Handoffs = "handoffs",
+        /// Turns of the loop that slept before.
+        Sleeps = "sleeps",
+        /// Packets that receivers reported missing.
+        NacksReceived = "nacks_received",
+        /// Packets sent again.
+        Resent = "resent",
+        /// Packets asked of publishers again.
+        NacksSent = "nacks_sent",
+        /// Key frame requests from receivers.
+        KeyFramesWanted = "key_frames_wanted",
+        /// Key frame requests sent to publishers.
+        KeyFramesRequested = "key_frames_requested",
+        /// Transport-wide feedback messages sent.
+        FeedbackSent = "feedback_sent",
+        /// Legs opened.
+        LegsOpened = "legs_opened",
+        /// Legs that got keys.
+        LegsUp = "legs_up",
+        /// Legs ended.
+        LegsDown = "legs_down",
+        /// Handshakes begun.
+        HandshakesStarted = "handshakes_started",
+        /// Handshakes that failed.
+        HandshakesFailed = "handshakes_failed",
+        /// Legs that agreed on DTLS 1.2.
+        Dtls12 = "dtls_12",
+        /// Legs that agreed on DTLS 1.3.
+        Dtls13 = "dtls_13",
+        /// Legs that agreed on AEAD_AES_256_GCM.
+        SrtpAes256Gcm = "srtp_aes_256_gcm",
+        /// Legs that agreed on AEAD_AES_128_GCM.
+        SrtpAes128Gcm = "srtp_aes_128_gcm",
+        /// Legs that agreed on AES128_CM_SHA1_80.
+        SrtpAes128CmSha1 = "srtp_aes128_cm_sha1_80",
+        /// Data messages from peers.
+        MessagesFromPeers = "messages_from_peers",
+        /// Data messages to peers.
+        MessagesToPeers = "messages_to_peers",
+    }
+}
+
+/// A copy of everything counted, summed over the threads. Counts only grow; the rest are levels at this moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Packets and requests not processed, by reason.
+    pub drops: Counters<Drop>,
+    /// Everything else that is counted.
+    pub counts: Counters<Count>,
+    /// Legs open.
+    pub legs: u64,
+    /// Rooms with a leg, counted once per worker.
+    pub rooms: u64,
+    /// Tracks published.
+    pub tracks: u64,
+    /// Tracks forwarded, one per receiver.
+    pub egress: u64,
+    /// Handshakes in progress.
+    pub handshakes: u64,
+    /// Packet slots free now.
+    pub free_slots: u64,
+}
+
+impl Snapshot {
+    /// Add another thread's figures to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.drops.merge(&other.drops);
+        self.counts.merge(&other.counts);
+        self.legs = self.legs.saturating_add(other.legs);
+        self.rooms = self.rooms.saturating_add(other.rooms);
+        self.tracks = self.tracks.saturating_add(other.tracks);
+        self.egress = self.egress.saturating_add(other.egress);
+        self.handshakes = self.handshakes.saturating_add(other.handshakes);
+        self.free_slots = self.free_slots.saturating_add(other.free_slots);
+    }
+}
