@@ -97,6 +97,9 @@ mod tests {
         let mut b = Counters::default();
         b.add_many(Fruit::Pear, 3);
         a.merge(&b);
-        assert_eq!(a.iter().map(|(f, n)| (f.label(), n)).collect::<Vec<_>>(), [("apple", 1), ("pear", 3)]);
+        assert_eq!(
+            a.iter().map(|(f, n)| (f.label(), n)).collect::<Vec<_>>(),
+            [("apple", 1), ("pear", 3)]
+        );
     }
 }

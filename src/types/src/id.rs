@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn foreign_or_overlong_text_is_refused() {
-        for text in ["", "TR_", "PA_00000000001", "TR_0000000000!", "TR_zzzzzzzzzzz", "TR_000000000012"] {
+        for text in
+            ["", "TR_", "PA_00000000001", "TR_0000000000!", "TR_zzzzzzzzzzz", "TR_000000000012"]
+        {
             assert!(text.parse::<TrackId>().is_err(), "{text}");
         }
     }

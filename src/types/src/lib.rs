@@ -4,8 +4,17 @@
 //! It knows no protocol, does no input or output, and depends on nothing of ours. Start at [`media`] for the words
 //! that cross between the planes.
 
-#![deny(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![deny(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
 pub mod codec;
 pub mod counters;
@@ -18,7 +27,9 @@ pub mod rtp;
 pub mod time;
 
 pub use codec::{Codec, H264, MediaKind};
-pub use id::{CallId, DeviceId, LegId, ParticipantId, RoomId, SessionId, TrackId, UserId, WorkerId};
+pub use id::{
+    CallId, DeviceId, LegId, ParticipantId, RoomId, SessionId, TrackId, UserId, WorkerId,
+};
 pub use number::Number;
 pub use redact::Redacted;
 pub use rng::Rng;

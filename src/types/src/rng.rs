@@ -54,7 +54,10 @@ mod tests {
 
     #[test]
     fn a_seed_replays_and_neighbours_differ() {
-        let draw = |seed| { let mut rng = Rng::from_seed(seed); [rng.next_u64(), rng.next_u64()] };
+        let draw = |seed| {
+            let mut rng = Rng::from_seed(seed);
+            [rng.next_u64(), rng.next_u64()]
+        };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
     }

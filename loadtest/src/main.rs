@@ -1,0 +1,81 @@
+//! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP. The peers are the `webrtc` crate: a
+//! stack that shares no code with the server.
+//!
+//! `offhook-loadtest video` starts a server of its own (or uses `--url`), publishes one video track to N receivers, and reports
+//! what arrived, how late, and what it cost the server in CPU time and memory. Everything is bounded in count and time.
+
+mod peer;
+mod process;
+mod report;
+mod scenario;
+mod server;
+mod token;
+mod video;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+/// Load generator for Offhook.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// One publisher, N receivers, video in frame bursts.
+    Video(Load),
+}
+
+/// What to play and against whom.
+#[derive(Args, Clone)]
+pub struct Load {
+    /// Server to aim at, on this machine. Without it, a server is started from --server.
+    #[arg(long)]
+    url: Option<String>,
+    /// Process id of that server, for its CPU time and memory.
+    #[arg(long, requires = "url")]
+    pid: Option<u32>,
+    /// The server binary to start.
+    #[arg(long, default_value = "target/release/offhook")]
+    server: PathBuf,
+    /// API key and secret that the server knows.
+    #[arg(long, default_value = "devkey")]
+    key: String,
+    /// See --key.
+    #[arg(long, default_value = "development-secret-of-offhook-0001")]
+    secret: String,
+    /// How many receivers.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
+    receivers: u16,
+    /// Seconds to measure after everyone joined.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Frames a second.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=120))]
+    fps: u32,
+    /// RTP packets in a frame.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=50))]
+    packets_per_frame: u32,
+    /// Bytes of RTP payload in a packet.
+    #[arg(long, default_value_t = 1160, value_parser = clap::value_parser!(u16).range(64..=1180))]
+    payload: u16,
+    /// Repetitions; the medians are reported.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=20))]
+    runs: u8,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let Scenario::Video(load) = Cli::parse().scenario;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(scenario::video(load))
+}
