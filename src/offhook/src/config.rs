@@ -1,0 +1,377 @@
+//! The configuration file: every setting with its default. `config/offhook.toml` says the same with comments, and a test holds
+//! the two equal. A key that is not known here stops the start and is named with its line.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The public listener.
+    pub http: Http,
+    /// The operators' listener.
+    pub admin: Admin,
+    /// The media node.
+    pub media: Media,
+    /// Where records are kept.
+    pub store: Store,
+    /// Sign-up.
+    pub accounts: Accounts,
+    /// Ringing.
+    pub calls: Calls,
+    /// Media sessions.
+    pub rooms: Rooms,
+    /// Wake-up of devices that are not connected.
+    pub push: Push,
+    /// What is logged and how.
+    pub log: Log,
+    /// API key to secret.
+    pub api_keys: BTreeMap<String, Secret>,
+}
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Deserialize, Default)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub media_url: String,
+    pub allowed_origins: Vec<String>,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub max_connections: usize,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    pub listen: SocketAddr,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    pub bind: IpAddr,
+    pub udp_port: u16,
+    pub workers: u16,
+    pub pin: bool,
+    pub advertise: Vec<IpAddr>,
+    pub handshake_threads: u16,
+    pub socket_buffer_bytes: usize,
+    pub legs_per_worker: usize,
+    pub tracks_per_leg: usize,
+    pub receivers_per_leg: usize,
+    pub packets_per_second: u32,
+    pub bits_per_second: u64,
+    pub handshakes: usize,
+    pub slots: usize,
+    pub message_bytes: usize,
+    pub setup_timeout_ms: u64,
+    pub consent_timeout_ms: u64,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    pub path: PathBuf,
+}
+
+/// How one-time codes reach their number.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeDelivery {
+    /// Into the log: development only.
+    Log,
+    /// To an SMS provider.
+    Webhook,
+    /// Nobody can sign up.
+    None,
+}
+
+/// `[accounts]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    pub code_delivery: CodeDelivery,
+    pub code_webhook_url: String,
+    pub code_webhook_secret: Secret,
+    pub fixed_code: String,
+    pub code_expires_s: u64,
+    pub code_attempts: u32,
+    pub codes_per_number_per_hour: u32,
+    pub codes_per_address_per_hour: u32,
+    pub codes_per_minute: u32,
+    pub access_token_s: u64,
+    pub refresh_token_s: u64,
+    pub devices_per_user: u32,
+}
+
+/// `[calls]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calls {
+    pub no_answer_ms: u64,
+    pub ring_ack_ms: u64,
+    pub join_ms: u64,
+    pub reconnect_ms: u64,
+    pub resume_window_ms: u64,
+    pub longest_s: u64,
+    pub max_calls: usize,
+    pub places_per_minute: u32,
+}
+
+/// `[rooms]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rooms {
+    pub max_rooms: usize,
+    pub participants_per_room: usize,
+    pub tracks_per_participant: usize,
+    pub metadata_bytes: usize,
+    pub message_bytes: usize,
+    pub messages_per_second: u32,
+    pub empty_timeout_s: u64,
+    pub departure_timeout_s: u64,
+    pub resume_ms: u64,
+}
+
+/// `[push]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Push {
+    pub webhook_url: String,
+    pub webhook_secret: Secret,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::UNSPECIFIED, 7880).into(),
+            media_url: String::new(),
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_connections: 20_000,
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: (Ipv4Addr::LOCALHOST, 7890).into() }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        let node = offhook_media::Config::default();
+        let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            bind: Ipv6Addr::UNSPECIFIED.into(),
+            udp_port: node.base_port,
+            workers: 0,
+            pin: node.pin,
+            advertise: Vec::new(),
+            handshake_threads: node.handshake_threads,
+            socket_buffer_bytes: node.receive_buffer,
+            legs_per_worker: node.limits.legs_per_worker,
+            tracks_per_leg: node.limits.ingress_per_leg,
+            receivers_per_leg: node.limits.egress_per_leg,
+            packets_per_second: node.limits.packets_per_second,
+            bits_per_second: node.limits.bits_per_second,
+            handshakes: node.limits.handshakes,
+            slots: node.limits.slots,
+            message_bytes: node.limits.message_bytes,
+            setup_timeout_ms: millis(node.timeouts.setup),
+            consent_timeout_ms: millis(node.timeouts.consent),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "data/offhook.db".into() }
+    }
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            code_delivery: CodeDelivery::None,
+            code_webhook_url: String::new(),
+            code_webhook_secret: Secret::default(),
+            fixed_code: String::new(),
+            code_expires_s: 300,
+            code_attempts: 5,
+            codes_per_number_per_hour: 5,
+            codes_per_address_per_hour: 20,
+            codes_per_minute: 60,
+            access_token_s: 3600,
+            refresh_token_s: 90 * 24 * 3600,
+            devices_per_user: 10,
+        }
+    }
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            no_answer_ms: 45_000,
+            ring_ack_ms: 10_000,
+            join_ms: 20_000,
+            reconnect_ms: 60_000,
+            resume_window_ms: 60_000,
+            longest_s: 12 * 3600,
+            max_calls: 50_000,
+            places_per_minute: 20,
+        }
+    }
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            max_rooms: 10_000,
+            participants_per_room: 500,
+            tracks_per_participant: 16,
+            metadata_bytes: 16 * 1024,
+            message_bytes: 256 * 1024,
+            messages_per_second: 100,
+            empty_timeout_s: 300,
+            departure_timeout_s: 20,
+            resume_ms: 30_000,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Why a configuration cannot be used. The text names the file, the line and the key, never a value.
+#[derive(Debug)]
+pub struct BadConfig(String);
+
+impl std::fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadConfig {}
+
+impl Config {
+    /// Read and check a file.
+    pub fn read(path: &Path) -> Result<Self, BadConfig> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| BadConfig(format!("{name}: {e}")))?;
+        let config = Self::parse(&text).map_err(|BadConfig(why)| BadConfig(format!("{name}: {why}")))?;
+        config.check().map_err(|why| BadConfig(format!("{name}: {why}")))?;
+        Ok(config)
+    }
+
+    fn parse(text: &str) -> Result<Self, BadConfig> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text[..at].matches('\n').count() + 1;
+            // The library's message names the key, but quotes the source only in its long form, which is not used: the
+            // line may hold a secret.
+            BadConfig(format!("line {line}: {}", error.message()))
+        })
+    }
+
+    /// What the types cannot say.
+    fn check(&self) -> Result<(), String> {
+        let accounts = &self.accounts;
+        if accounts.code_delivery == CodeDelivery::Webhook && accounts.code_webhook_url.is_empty() {
+            return Err("[accounts] code_delivery = \"webhook\" needs code_webhook_url".into());
+        }
+        if !accounts.fixed_code.is_empty() && accounts.code_delivery != CodeDelivery::Log {
+            return Err("[accounts] fixed_code is for development: it needs code_delivery = \"log\"".into());
+        }
+        if let Some((key, _)) = self.api_keys.iter().find(|(_, secret)| secret.0.len() < 32) {
+            return Err(format!("[api_keys] {key}: a secret has at least 32 characters"));
+        }
+        if self.media.legs_per_worker == 0 || self.media.slots < 1024 {
+            return Err("[media] legs_per_worker must not be 0, and slots not below 1024".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let result = Config::parse(text).and_then(|c| c.check().map_err(BadConfig));
+        let said = result.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(expect), "{said:?} does not say {expect:?}");
+        assert!(expect.is_empty() == said.is_empty(), "{said}");
+    }
+
+    #[test]
+    fn wrong_keys_are_named_with_their_line() {
+        check("", "");
+        check("[http]\nlisten = \"0.0.0.0:1\"\nlisen = 1\n", "line 3: unknown field `lisen`");
+        check("[htp]\n", "line 1: unknown field `htp`");
+        check("\n\n[media]\nudp_port = 70000\n", "line 4");
+        check("[media]\nadvertise = [\"nowhere\"]\n", "line 2");
+        check("[api_keys]\nshort = \"secret\"\n", "[api_keys] short");
+        check("[accounts]\nfixed_code = \"000000\"\n", "fixed_code is for development");
+    }
+
+    #[test]
+    fn secrets_are_never_quoted() {
+        let text = "[api_keys]\nkey = \"a-very-secret-thing\"\nkey = \"b\"\n";
+        let said = Config::parse(text).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains("line") && !said.contains("very-secret"), "{said}");
+    }
+
+    #[test]
+    fn the_commented_file_states_the_defaults() {
+        let text = include_str!("../../../config/offhook.toml");
+        assert_eq!(Config::parse(text).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_development_file_is_valid() {
+        let config = Config::parse(include_str!("../../../config/dev.toml")).unwrap();
+        assert_eq!(config.check(), Ok(()));
+    }
+}
