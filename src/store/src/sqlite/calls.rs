@@ -1,0 +1,207 @@
+//! Call records and history in SQLite.
+
+use async_trait::async_trait;
+use offhook_call::{Cause, Direction, Ending, Media, Record};
+use offhook_types::counters::Counted;
+use offhook_types::{CallId, UserId, WallTime};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::users::read_number;
+use super::{Field, Sqlite, explain, signed, unsigned};
+use crate::{Calls, Error, HistoryEntry, HistoryPage};
+
+fn read_media(row: &SqliteRow) -> Result<Media, Error> {
+    Media::from_label(row.field("media")?).ok_or(Error::Corrupt { what: "media" })
+}
+
+fn read_cause(row: &SqliteRow) -> Result<Cause, Error> {
+    Cause::from_label(row.field("cause")?).ok_or(Error::Corrupt { what: "cause" })
+}
+
+fn read_time(row: &SqliteRow, what: &'static str) -> Result<WallTime, Error> {
+    Ok(WallTime(unsigned(row.field(what)?)))
+}
+
+fn read_optional_time(row: &SqliteRow, what: &'static str) -> Result<Option<WallTime>, Error> {
+    Ok(row.field::<Option<i64>>(what)?.map(|bits| WallTime(unsigned(bits))))
+}
+
+fn read_record(row: &SqliteRow) -> Result<Record, Error> {
+    let ending = match read_optional_time(row, "ended_at")? {
+        Some(at) => Some(Ending { cause: read_cause(row)?, at }),
+        None => None,
+    };
+    Ok(Record {
+        call: CallId(unsigned(row.field("id")?)),
+        caller: UserId(unsigned(row.field("caller_id")?)),
+        callee: row.field::<Option<i64>>("callee_id")?.map(|bits| UserId(unsigned(bits))),
+        number: read_number(row, "called")?,
+        media: read_media(row)?,
+        placed_at: read_time(row, "placed_at")?,
+        accepted_at: read_optional_time(row, "accepted_at")?,
+        ending,
+    })
+}
+
+fn read_entry(row: &SqliteRow) -> Result<HistoryEntry, Error> {
+    let direction = match row.field::<&str>("direction")? {
+        "out" => Direction::Outgoing,
+        "in" => Direction::Incoming,
+        _ => return Err(Error::Corrupt { what: "direction" }),
+    };
+    let name = row.field::<Option<String>>("display_name")?;
+    Ok(HistoryEntry {
+        call: CallId(unsigned(row.field("call_id")?)),
+        direction,
+        peer_number: read_number(row, "peer_number")?,
+        peer_name: name.filter(|_| direction == Direction::Incoming).unwrap_or_default(),
+        media: read_media(row)?,
+        cause: read_cause(row)?,
+        placed_at: read_time(row, "placed_at")?,
+        accepted_at: read_optional_time(row, "accepted_at")?,
+        ended_at: read_time(row, "ended_at")?,
+    })
+}
+
+/// Close one record and write what each side may see of it.
+async fn close(
+    tx: &mut SqliteConnection,
+    call: CallId,
+    accepted_at: Option<WallTime>,
+    ending: Ending,
+) -> Result<bool, Error> {
+    let closed = sqlx::query(
+        "UPDATE calls SET ended_at = ?, cause = ?, accepted_at = COALESCE(accepted_at, ?) \
+         WHERE id = ? AND ended_at IS NULL",
+    )
+    .bind(signed(ending.at.0))
+    .bind(ending.cause.label())
+    .bind(accepted_at.map(|at| signed(at.0)))
+    .bind(signed(call.0))
+    .execute(&mut *tx)
+    .await
+    .map_err(explain)?;
+    if closed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for side in [
+        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, media, \
+         cause, accepted_at, ended_at) SELECT caller_id, placed_at, id, 'out', called, callee_id, \
+         media, cause, accepted_at, ended_at FROM calls WHERE id = ?",
+        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, media, \
+         cause, accepted_at, ended_at) SELECT c.callee_id, c.placed_at, c.id, 'in', u.number, u.id, \
+         c.media, c.cause, c.accepted_at, c.ended_at FROM calls c JOIN users u \
+         ON u.id = c.caller_id WHERE c.id = ? AND c.callee_id IS NOT NULL",
+    ] {
+        sqlx::query(side).bind(signed(call.0)).execute(&mut *tx).await.map_err(explain)?;
+    }
+    Ok(true)
+}
+
+#[async_trait]
+impl Calls for Sqlite {
+    async fn open_call(&self, record: &Record) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO calls (id, caller_id, called, callee_id, media, placed_at) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(signed(record.call.0))
+        .bind(signed(record.caller.0))
+        .bind(record.number.as_str())
+        .bind(record.callee.map(|callee| signed(callee.0)))
+        .bind(record.media.label())
+        .bind(signed(record.placed_at.0))
+        .execute(&self.writer)
+        .await
+        .map_err(explain)?;
+        Ok(())
+    }
+
+    async fn accept_call(&self, call: CallId, at: WallTime) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE calls SET accepted_at = ? \
+             WHERE id = ? AND accepted_at IS NULL AND ended_at IS NULL",
+        )
+        .bind(signed(at.0))
+        .bind(signed(call.0))
+        .execute(&self.writer)
+        .await
+        .map_err(explain)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn close_call(
+        &self,
+        call: CallId,
+        accepted_at: Option<WallTime>,
+        ending: Ending,
+    ) -> Result<bool, Error> {
+        let mut tx = self.write().await?;
+        let closed = close(&mut tx, call, accepted_at, ending).await?;
+        tx.commit().await.map_err(explain)?;
+        Ok(closed)
+    }
+
+    async fn close_left_open(&self, now: WallTime) -> Result<u64, Error> {
+        let mut tx = self.write().await?;
+        let open = sqlx::query("SELECT id FROM calls WHERE ended_at IS NULL")
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(explain)?;
+        let mut closed = 0;
+        for row in &open {
+            let call = CallId(unsigned(row.field("id")?));
+            let ending = Ending { cause: Cause::Server, at: now };
+            closed += u64::from(close(&mut tx, call, None, ending).await?);
+        }
+        tx.commit().await.map_err(explain)?;
+        Ok(closed)
+    }
+
+    async fn call(&self, call: CallId) -> Result<Option<Record>, Error> {
+        let row = sqlx::query(
+            "SELECT id, caller_id, called, callee_id, media, placed_at, accepted_at, ended_at, \
+             cause FROM calls WHERE id = ?",
+        )
+        .bind(signed(call.0))
+        .fetch_optional(&self.readers)
+        .await;
+        row.map_err(explain)?.as_ref().map(read_record).transpose()
+    }
+
+    async fn history(
+        &self,
+        user: UserId,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<HistoryPage, Error> {
+        let before = before.map_or(i64::MAX, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
+        // The page ends below the newest time that does not fit; calls of one millisecond stay together.
+        let rows = sqlx::query(
+            "SELECT h.call_id, h.direction, h.peer_number, h.media, h.cause, h.placed_at, \
+                    h.accepted_at, h.ended_at, u.display_name \
+             FROM history h LEFT JOIN users u ON u.id = h.peer_id \
+             WHERE h.user_id = ?1 AND h.placed_at < ?2 AND h.placed_at >= COALESCE( \
+                 (SELECT placed_at FROM history WHERE user_id = ?1 AND placed_at < ?2 \
+                  ORDER BY placed_at DESC LIMIT 1 OFFSET ?3), 0) \
+             ORDER BY h.placed_at DESC, h.call_id, h.direction",
+        )
+        .bind(signed(user.0))
+        .bind(before)
+        .bind(i64::from(limit.max(1)) - 1)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(explain)?;
+        let entries = rows.iter().map(read_entry).collect::<Result<Vec<_>, _>>()?;
+        let oldest = entries.last().map_or(0, |entry| signed(entry.placed_at.0));
+        let more = sqlx::query("SELECT 1 FROM history WHERE user_id = ? AND placed_at < ? LIMIT 1")
+            .bind(signed(user.0))
+            .bind(oldest)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(explain)?
+            .is_some();
+        Ok(HistoryPage { entries, more })
+    }
+}
