@@ -1,0 +1,223 @@
+//! The real binary for one test: a configuration of its own in a temporary folder, ports from the system, its log printed when the
+//! test fails, ended by its id. A line of level WARN or ERROR that the test did not announce fails it.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// API key of the test configuration.
+pub const KEY: &str = "testkey";
+/// Its secret.
+pub const SECRET: &str = "a-secret-that-only-the-tests-know-0001";
+
+/// How long anything may take before a test fails.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    folder: PathBuf,
+    /// Public port.
+    pub http: u16,
+    /// Admin port.
+    pub admin: u16,
+    /// First media port.
+    pub udp: u16,
+    announced: Vec<&'static str>,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Server {
+    /// Start with the test configuration and extra lines of TOML (whole tables that the test configuration does not have).
+    pub fn start(extra: &str) -> Self {
+        let unique = format!("offhook-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(unique);
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        Self::start_in(folder, extra)
+    }
+
+    fn start_in(folder: PathBuf, extra: &str) -> Self {
+        let (http, admin, udp) = (free_tcp(), free_tcp(), free_udp_range());
+        let config = format!(
+            "[http]\nlisten = \"127.0.0.1:{http}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+             [media]\nudp_port = {udp}\nadvertise = [\"127.0.0.1\"]\nworkers = 2\npin = false\n\
+             [store]\npath = \"{}\"\n[api_keys]\n{KEY} = \"{SECRET}\"\n\
+             [accounts]\ncode_delivery = \"log\"\nfixed_code = \"123456\"\n{extra}",
+            folder.join("offhook.db").display()
+        );
+        fs::write(folder.join("offhook.toml"), config).expect("the configuration");
+        let log = File::create(folder.join("server.log")).expect("the log");
+        let child = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(folder.join("offhook.toml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .env("RUST_LOG", "info,offhook_media=debug,offhook_signaling=debug")
+            .spawn()
+            .expect("the binary starts");
+        let mut server = Self { child, folder, http, admin, udp, announced: Vec::new() };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Kill it without warning and start it again on the same data, with new ports.
+    pub fn kill_and_restart(mut self, extra: &str) -> Self {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("wait");
+        let folder = std::mem::take(&mut self.folder);
+        drop(self);
+        Self::start_in(folder, extra)
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            assert!(self.child.try_wait().expect("its state").is_none(), "the server ended:\n{}", self.log());
+            if http(self.admin, "GET", "/readyz", &[], "").is_some_and(|a| a.status == 200) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("not ready:\n{}", self.log());
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
+    }
+
+    /// A warning that this test provokes on purpose.
+    pub fn expect_warning(&mut self, part: &'static str) {
+        self.announced.push(part);
+    }
+
+    /// A media token from the command line tool.
+    pub fn token(&self, room: &str, identity: &str) -> String {
+        let output = self.tool(&["token", "create", "--room", room, "--identity", identity]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Run the binary's other commands on this server's configuration.
+    pub fn tool(&self, arguments: &[&str]) -> Output {
+        Command::new(binary())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.folder.join("offhook.toml"))
+            .output()
+            .expect("the binary starts")
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Send SIGTERM and wait for the end; true when it ended by itself with status 0.
+    pub fn terminate(&mut self) -> bool {
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(asked.is_ok_and(|s| s.success()));
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                return status.success();
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let log = self.log();
+        if !self.folder.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+        if std::thread::panicking() {
+            eprintln!("---- server log ----\n{log}");
+            return;
+        }
+        let bad = |line: &&str| {
+            (line.contains(" WARN ") || line.contains(" ERROR ")) && !self.announced.iter().any(|a| line.contains(a))
+        };
+        let unexpected: Vec<&str> = log.lines().filter(bad).collect();
+        assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
+    }
+}
+
+/// The binary under test: `OFFHOOK_BIN`, or the one that cargo built for this test.
+pub fn binary() -> PathBuf {
+    std::env::var_os("OFFHOOK_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_offhook")), PathBuf::from)
+}
+
+/// A Python of the peers that `make setup` installed.
+pub fn python() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = root.join(".tools/python/bin/python");
+    assert!(python.exists(), "run `make setup`: {} is missing", python.display());
+    python
+}
+
+/// A script in tests/peers.
+pub fn peer(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script)
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Header lines, lower case names.
+    pub headers: Vec<(String, String)>,
+    /// Body as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// The first header of that (lower case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// One HTTP/1.1 request to loopback; `None` when the connection fails.
+pub fn http(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(DEADLINE)).ok()?;
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+    write!(stream, "{head}{lines}content-length: {}\r\n\r\n{body}", body.len()).ok()?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
+    Some(Answer { status, headers, body: body.to_owned() })
+}
+
+fn free_tcp() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// Two free neighbouring UDP ports: one per worker.
+fn free_udp_range() -> u16 {
+    for _ in 0..200 {
+        let first = UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free port").port();
+        if first < u16::MAX && UdpSocket::bind(("0.0.0.0", first + 1)).is_ok() {
+            return first;
+        }
+    }
+    panic!("no two neighbouring UDP ports are free")
+}
