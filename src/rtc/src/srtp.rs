@@ -1,8 +1,20 @@
 //! SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188 key derivation): [`Protect`] for what a leg sends, [`Unprotect`] for what
 //! it receives. Neither allocates per packet. No state exists for a source before one of its packets authenticated.
+//!
+//! The order of checks is the security design: shape, then replay (cheap), then the tag, and only then is anything
+//! remembered. Who the packet belongs to and what is inside it is nobody's business here.
+
+use core::fmt;
 
 use offhook_types::counted;
 use offhook_types::media::SrtpProfile;
+
+use cipher::Cipher;
+use replay::Sources;
+
+mod cipher;
+mod derive;
+mod replay;
 
 counted! {
     /// Why a packet was not unprotected.
@@ -34,13 +46,32 @@ pub struct MasterKey {
 impl MasterKey {
     /// From exported bytes; `None` when the lengths are not the profile's.
     pub fn new(profile: SrtpProfile, key: &[u8], salt: &[u8]) -> Option<Self> {
-        let _ = (profile, key, salt);
-        None
+        if key.len() != key_len(profile) || salt.len() != salt_len(profile) {
+            return None;
+        }
+        let mut master = Self { key: [0; 32], salt: [0; 14] };
+        master.key.get_mut(..key.len())?.copy_from_slice(key);
+        // A 96-bit salt is padded on the right to the 112 bits of the derivation (RFC 7714 §11).
+        master.salt.get_mut(..salt.len())?.copy_from_slice(salt);
+        Some(master)
+    }
+}
+
+impl core::ops::Drop for MasterKey {
+    fn drop(&mut self) {
+        self.key = core::hint::black_box([0; 32]);
+        self.salt = core::hint::black_box([0; 14]);
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted SRTP key]")
     }
 }
 
 /// Both directions' keys of a leg.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SrtpKeys {
     /// The profile that both sides agreed on.
     pub profile: SrtpProfile,
@@ -61,30 +92,34 @@ pub struct Opened {
 
 /// Protects what a leg sends.
 pub struct Protect {
-    profile: SrtpProfile,
+    rtp: Cipher,
+    rtcp: Cipher,
+    rtcp_index: u32,
 }
 
 impl Protect {
-    /// From [`SrtpKeys::local`].
-    pub fn new(profile: SrtpProfile, key: &MasterKey) -> Self {
-        let _ = key;
-        Self { profile }
+    /// From [`SrtpKeys::local`]; `None` if the cryptographic library refuses the key.
+    pub fn new(profile: SrtpProfile, key: &MasterKey) -> Option<Self> {
+        let (rtp, rtcp) = derive::ciphers(profile, key)?;
+        Some(Self { rtp, rtcp, rtcp_index: 0 })
     }
 
     /// Bytes that protection adds to an RTP packet.
+    #[inline]
     pub fn rtp_overhead(&self) -> usize {
-        let _ = self.profile;
-        16
+        self.rtp.tag_len()
     }
 
     /// Bytes that protection adds to a compound RTCP packet.
+    #[inline]
     pub fn rtcp_overhead(&self) -> usize {
-        20
+        self.rtcp.tag_len() + RTCP_INDEX_LEN
     }
 
-    /// `out[..header_len]` holds the RTP header; appends `payload` encrypted and the tag. `sequence` is the extended sequence
-    /// number whose low 16 bits are in the header; bits 16 to 47 are the rollover counter. Returns the length of the
-    /// packet, `None` when `out` is too small.
+    /// `out[..header_len]` holds the RTP header; appends `payload` encrypted and the tag. `sequence` is the extended
+    /// sequence number whose low 16 bits are in the header; bits 16 to 47 are the rollover counter. It must not be used
+    /// twice with different bytes for one source. Returns the length of the packet, `None` when `out` is too small.
+    #[inline]
     pub fn protect_rtp(
         &mut self,
         sequence: u64,
@@ -92,11 +127,12 @@ impl Protect {
         payload: &[u8],
         out: &mut [u8],
     ) -> Option<usize> {
-        let _ = (sequence, header_len, payload, out);
-        None
+        let ssrc = word(out, SSRC_OFFSET)?;
+        self.rtp.seal_rtp(ssrc, sequence, header_len, payload, out)
     }
 
     /// Like [`Protect::protect_rtp`] for a whole plain packet of `len` bytes already in `out`.
+    #[inline]
     pub fn protect_rtp_in_place(
         &mut self,
         sequence: u64,
@@ -104,39 +140,151 @@ impl Protect {
         len: usize,
         out: &mut [u8],
     ) -> Option<usize> {
-        let _ = (sequence, header_len, len, out);
-        None
+        let ssrc = word(out, SSRC_OFFSET)?;
+        self.rtp.seal_rtp_in_place(ssrc, sequence, header_len, len, out)
     }
 
     /// Protects the compound RTCP packet in `out[..len]` in place. Returns the length of the packet, `None` when `out`
-    /// is too small.
+    /// is too small or, after 2^31 packets, the key is used up (RFC 3711 §9.2).
     pub fn protect_rtcp(&mut self, len: usize, out: &mut [u8]) -> Option<usize> {
-        let _ = (len, out);
-        None
+        // One index for all our sources: it is then unique under each of them, which is all that the IV needs.
+        let index = self.rtcp_index.checked_add(1).filter(|&index| index < RTCP_ENCRYPTED)?;
+        let ssrc = word(out, RTCP_SSRC_OFFSET)?;
+        let total = self.rtcp.seal_rtcp(ssrc, index, len, out)?;
+        self.rtcp_index = index;
+        Some(total)
     }
 }
 
 /// Unprotects what a leg receives.
 pub struct Unprotect {
-    profile: SrtpProfile,
+    rtp: Cipher,
+    rtcp: Cipher,
+    rtp_sources: Sources,
+    rtcp_sources: Sources,
 }
 
 impl Unprotect {
-    /// From [`SrtpKeys::remote`]; keeps state for at most `max_sources` RTP and as many RTCP sources.
-    pub fn new(profile: SrtpProfile, key: &MasterKey, max_sources: usize) -> Self {
-        let _ = (key, max_sources);
-        Self { profile }
+    /// From [`SrtpKeys::remote`]; keeps state (about 48 bytes each) for at most `max_sources` RTP and as many RTCP sources.
+    /// A source is never forgotten, since its packets could then be replayed. `None` if the cryptographic library
+    /// refuses the key.
+    pub fn new(profile: SrtpProfile, key: &MasterKey, max_sources: usize) -> Option<Self> {
+        let (rtp, rtcp) = derive::ciphers(profile, key)?;
+        Some(Self {
+            rtp,
+            rtcp,
+            rtp_sources: Sources::new(max_sources),
+            rtcp_sources: Sources::new(max_sources),
+        })
     }
 
-    /// Writes the plain packet to `out`, which needs room for `packet.len()` bytes.
+    /// Writes the plain packet to `out`, which needs room for `packet.len()` bytes. On a drop the contents of `out` mean
+    /// nothing.
+    #[inline]
     pub fn unprotect_rtp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<Opened, Drop> {
-        let _ = (packet, out, self.profile);
-        Err(Drop::Malformed)
+        let header_len = rtp_header_len(packet).ok_or(Drop::Malformed)?;
+        let ssrc = word(packet, SSRC_OFFSET).ok_or(Drop::Malformed)?;
+        let number = packet.get(2..4).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes);
+        let number = number.ok_or(Drop::Malformed)?;
+        if packet.len() < header_len + self.rtp.tag_len() {
+            return Err(Drop::Malformed);
+        }
+        if let Some(window) = self.rtp_sources.window(ssrc) {
+            let sequence = window.unwrap(number).ok_or(Drop::TooOld)?;
+            window.check(sequence)?;
+            let len = self.rtp.open_rtp(ssrc, sequence, header_len, packet, out)?;
+            window.record(sequence);
+            return Ok(Opened { len, sequence });
+        }
+        let (len, sequence) = self.open_first(ssrc, number, header_len, packet, out)?;
+        self.rtp_sources.add(ssrc, sequence)?;
+        Ok(Opened { len, sequence })
+    }
+
+    /// The first packet of a source. Its rollover counter is zero, unless the source began just below the wrap and
+    /// everything before it was lost, which costs a second try.
+    #[cold]
+    fn open_first(
+        &self,
+        ssrc: u32,
+        number: u16,
+        header_len: usize,
+        packet: &[u8],
+        out: &mut [u8],
+    ) -> Result<(usize, u64), Drop> {
+        let sequence = u64::from(number);
+        match self.rtp.open_rtp(ssrc, sequence, header_len, packet, out) {
+            Err(Drop::Unauthenticated) if number < 1 << 15 => {
+                let wrapped = sequence | 1 << 16;
+                let len = self.rtp.open_rtp(ssrc, wrapped, header_len, packet, out)?;
+                Ok((len, wrapped))
+            }
+            other => other.map(|len| (len, sequence)),
+        }
     }
 
     /// Writes the plain compound packet to `out`, which needs room for `packet.len()` bytes, and returns its length.
     pub fn unprotect_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, Drop> {
-        let _ = (packet, out);
-        Err(Drop::Malformed)
+        let ssrc = word(packet, RTCP_SSRC_OFFSET).ok_or(Drop::Malformed)?;
+        let (word, sealed) = self.rtcp.split_rtcp(packet).ok_or(Drop::Malformed)?;
+        if word & RTCP_ENCRYPTED == 0 {
+            return Err(Drop::Unencrypted);
+        }
+        let index = word & !RTCP_ENCRYPTED;
+        if let Some(window) = self.rtcp_sources.window(ssrc) {
+            window.check(u64::from(index))?;
+            let len = self.rtcp.open_rtcp(ssrc, index, sealed, out)?;
+            window.record(u64::from(index));
+            return Ok(len);
+        }
+        let len = self.rtcp.open_rtcp(ssrc, index, sealed, out)?;
+        self.rtcp_sources.add(ssrc, u64::from(index))?;
+        Ok(len)
     }
 }
+
+/// Length of the RTP header with its CSRCs and extension block (RFC 3550 §5.1, §5.3.1). The packet cannot be parsed as a
+/// whole yet: its padding is still encrypted.
+fn rtp_header_len(packet: &[u8]) -> Option<usize> {
+    let &first = packet.first()?;
+    if first >> 6 != 2 {
+        return None;
+    }
+    let fixed = FIXED_HEADER_LEN + 4 * usize::from(first & 0x0f);
+    if first & 0x10 == 0 {
+        return Some(fixed);
+    }
+    let words = packet.get(fixed + 2..fixed + 4)?.try_into().ok().map(u16::from_be_bytes)?;
+    Some(fixed + 4 + 4 * usize::from(words))
+}
+
+#[inline]
+fn word(bytes: &[u8], offset: usize) -> Option<u32> {
+    bytes.get(offset..offset + 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+const fn key_len(profile: SrtpProfile) -> usize {
+    match profile {
+        SrtpProfile::AeadAes256Gcm => 32,
+        SrtpProfile::AeadAes128Gcm | SrtpProfile::Aes128CmSha1_80 => 16,
+    }
+}
+
+const fn salt_len(profile: SrtpProfile) -> usize {
+    match profile {
+        SrtpProfile::AeadAes256Gcm | SrtpProfile::AeadAes128Gcm => 12,
+        SrtpProfile::Aes128CmSha1_80 => 14,
+    }
+}
+
+const FIXED_HEADER_LEN: usize = 12;
+const SSRC_OFFSET: usize = 8;
+const RTCP_SSRC_OFFSET: usize = 4;
+/// First header and sender SSRC stay in the clear (RFC 3711 §3.4).
+const RTCP_CLEAR_LEN: usize = 8;
+const RTCP_INDEX_LEN: usize = 4;
+/// The E bit; the 31 bits below are the index.
+const RTCP_ENCRYPTED: u32 = 1 << 31;
+
+#[cfg(test)]
+mod tests;

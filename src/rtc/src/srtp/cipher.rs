@@ -1,0 +1,273 @@
+//! The two families of transforms under one set of verbs: AES-GCM (RFC 7714) and AES counter mode with HMAC-SHA1
+//! (RFC 3711 §4).
+
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use aws_lc_rs::cipher::{EncryptingKey, EncryptionContext};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use aws_lc_rs::iv::FixedLength;
+
+use super::{Drop, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN};
+
+/// One session key with its salt; the key schedules are computed once.
+#[allow(clippy::large_enum_variant)] // Two per leg, and an indirection per packet would cost more.
+pub(super) enum Cipher {
+    Gcm { key: LessSafeKey, salt: [u8; 12] },
+    CounterMode { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14] },
+}
+
+/// The parts of a protected RTCP packet.
+pub(super) struct Sealed<'a> {
+    clear: &'a [u8],
+    encrypted: &'a [u8],
+    tag: &'a [u8],
+}
+
+impl Cipher {
+    #[inline]
+    pub(super) fn tag_len(&self) -> usize {
+        match self {
+            Self::Gcm { .. } => GCM_TAG_LEN,
+            Self::CounterMode { .. } => SHA1_TAG_LEN,
+        }
+    }
+
+    #[inline]
+    pub(super) fn seal_rtp(
+        &self,
+        ssrc: u32,
+        sequence: u64,
+        header_len: usize,
+        payload: &[u8],
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let len = header_len.checked_add(payload.len())?;
+        match self {
+            Self::Gcm { key, salt } => {
+                let (header, rest) = out.split_at_mut_checked(header_len)?;
+                let (sealed, rest) = rest.split_at_mut_checked(payload.len())?;
+                let tag = rest.get_mut(..GCM_TAG_LEN)?;
+                let nonce = rtp_nonce(salt, ssrc, sequence);
+                let aad = Aad::from(&*header);
+                key.seal_out_of_place_scatter(nonce, aad, payload, sealed, &[], tag).ok()?;
+                Some(len + GCM_TAG_LEN)
+            }
+            Self::CounterMode { .. } => {
+                out.get_mut(header_len..len)?.copy_from_slice(payload);
+                self.seal_rtp_in_place(ssrc, sequence, header_len, len, out)
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn seal_rtp_in_place(
+        &self,
+        ssrc: u32,
+        sequence: u64,
+        header_len: usize,
+        len: usize,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (packet, rest) = out.split_at_mut_checked(len)?;
+        let tag_out = rest.get_mut(..self.tag_len())?;
+        let (header, payload) = packet.split_at_mut_checked(header_len)?;
+        match self {
+            Self::Gcm { key, salt } => {
+                let nonce = rtp_nonce(salt, ssrc, sequence);
+                let aad = Aad::from(&*header);
+                let tag = key.seal_in_place_separate_tag(nonce, aad, payload).ok()?;
+                tag_out.copy_from_slice(tag.as_ref());
+            }
+            Self::CounterMode { key, auth, salt } => {
+                counter(key, salt, ssrc, sequence, payload)?;
+                let tag = sign(auth, &[packet, &rollover(sequence)]);
+                tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
+            }
+        }
+        Some(len + self.tag_len())
+    }
+
+    #[inline]
+    pub(super) fn open_rtp(
+        &self,
+        ssrc: u32,
+        sequence: u64,
+        header_len: usize,
+        packet: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Drop> {
+        let len = packet.len().checked_sub(self.tag_len()).ok_or(Drop::Malformed)?;
+        let (body, tag) = packet.split_at_checked(len).ok_or(Drop::Malformed)?;
+        let (header, encrypted) = body.split_at_checked(header_len).ok_or(Drop::Malformed)?;
+        let out = out.get_mut(..len).ok_or(Drop::NoSpace)?;
+        let (header_out, payload_out) =
+            out.split_at_mut_checked(header_len).ok_or(Drop::NoSpace)?;
+        match self {
+            Self::Gcm { key, salt } => {
+                let nonce = rtp_nonce(salt, ssrc, sequence);
+                key.open_separate_gather(nonce, Aad::from(header), encrypted, tag, payload_out)
+                    .map_err(|_| Drop::Unauthenticated)?;
+            }
+            Self::CounterMode { key, auth, salt } => {
+                verify(auth, &[body, &rollover(sequence)], tag)?;
+                payload_out.copy_from_slice(encrypted);
+                counter(key, salt, ssrc, sequence, payload_out).ok_or(Drop::Malformed)?;
+            }
+        }
+        header_out.copy_from_slice(header);
+        Ok(len)
+    }
+
+    pub(super) fn seal_rtcp(
+        &self,
+        ssrc: u32,
+        index: u32,
+        len: usize,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (packet, rest) = out.split_at_mut_checked(len)?;
+        let trailer = rest.get_mut(..self.tag_len() + RTCP_INDEX_LEN)?;
+        let (clear, payload) = packet.split_at_mut_checked(RTCP_CLEAR_LEN)?;
+        let word = (index | RTCP_ENCRYPTED).to_be_bytes();
+        match self {
+            Self::Gcm { key, salt } => {
+                let (tag_out, word_out) = trailer.split_at_mut_checked(GCM_TAG_LEN)?;
+                let nonce = rtcp_nonce(salt, ssrc, index);
+                let aad = Aad::from(rtcp_aad(clear, word)?);
+                let tag = key.seal_in_place_separate_tag(nonce, aad, payload).ok()?;
+                tag_out.copy_from_slice(tag.as_ref());
+                word_out.copy_from_slice(&word);
+            }
+            Self::CounterMode { key, auth, salt } => {
+                let (word_out, tag_out) = trailer.split_at_mut_checked(RTCP_INDEX_LEN)?;
+                counter(key, salt, ssrc, u64::from(index), payload)?;
+                let tag = sign(auth, &[packet, &word]);
+                tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
+                word_out.copy_from_slice(&word);
+            }
+        }
+        Some(len + self.tag_len() + RTCP_INDEX_LEN)
+    }
+
+    /// The index with its E bit, and the parts. The tag comes before the index in GCM (RFC 7714 §9.2) and after it
+    /// otherwise (RFC 3711 §3.4).
+    pub(super) fn split_rtcp<'a>(&self, packet: &'a [u8]) -> Option<(u32, Sealed<'a>)> {
+        let trailer = self.tag_len() + RTCP_INDEX_LEN;
+        let (body, trailer) = packet.split_at_checked(packet.len().checked_sub(trailer)?)?;
+        let (tag, word) = match self {
+            Self::Gcm { .. } => trailer.split_at_checked(GCM_TAG_LEN)?,
+            Self::CounterMode { .. } => {
+                let (word, tag) = trailer.split_at_checked(RTCP_INDEX_LEN)?;
+                (tag, word)
+            }
+        };
+        let (clear, encrypted) = body.split_at_checked(RTCP_CLEAR_LEN)?;
+        let word = u32::from_be_bytes(word.try_into().ok()?);
+        Some((word, Sealed { clear, encrypted, tag }))
+    }
+
+    pub(super) fn open_rtcp(
+        &self,
+        ssrc: u32,
+        index: u32,
+        sealed: Sealed<'_>,
+        out: &mut [u8],
+    ) -> Result<usize, Drop> {
+        let Sealed { clear, encrypted, tag } = sealed;
+        let len = clear.len() + encrypted.len();
+        let out = out.get_mut(..len).ok_or(Drop::NoSpace)?;
+        let (clear_out, payload_out) =
+            out.split_at_mut_checked(clear.len()).ok_or(Drop::NoSpace)?;
+        let word = (index | RTCP_ENCRYPTED).to_be_bytes();
+        match self {
+            Self::Gcm { key, salt } => {
+                let nonce = rtcp_nonce(salt, ssrc, index);
+                let aad = Aad::from(rtcp_aad(clear, word).ok_or(Drop::Malformed)?);
+                key.open_separate_gather(nonce, aad, encrypted, tag, payload_out)
+                    .map_err(|_| Drop::Unauthenticated)?;
+            }
+            Self::CounterMode { key, auth, salt } => {
+                verify(auth, &[clear, encrypted, &word], tag)?;
+                payload_out.copy_from_slice(encrypted);
+                counter(key, salt, ssrc, u64::from(index), payload_out).ok_or(Drop::Malformed)?;
+            }
+        }
+        clear_out.copy_from_slice(clear);
+        Ok(len)
+    }
+}
+
+/// RFC 7714 §8.1: two zero bytes, SSRC, rollover counter and sequence number, XORed with the salt.
+#[inline]
+fn rtp_nonce(salt: &[u8; 12], ssrc: u32, sequence: u64) -> Nonce {
+    let plain = u128::from(ssrc) << 48 | u128::from(sequence & INDEX_MASK);
+    nonce(salt, plain)
+}
+
+/// RFC 7714 §9.1: two zero bytes, SSRC, two zero bytes and the 31-bit index, XORed with the salt.
+fn rtcp_nonce(salt: &[u8; 12], ssrc: u32, index: u32) -> Nonce {
+    nonce(salt, u128::from(ssrc) << 48 | u128::from(index))
+}
+
+#[inline]
+fn nonce(salt: &[u8; 12], plain: u128) -> Nonce {
+    let [_, _, _, _, plain @ ..] = plain.to_be_bytes();
+    let mut bytes = *salt;
+    for (byte, plain) in bytes.iter_mut().zip(plain) {
+        *byte ^= plain;
+    }
+    Nonce::assume_unique_for_key(bytes)
+}
+
+/// RFC 7714 §9.2: the clear header and the word with the E bit and index.
+fn rtcp_aad(clear: &[u8], word: [u8; 4]) -> Option<[u8; RTCP_CLEAR_LEN + RTCP_INDEX_LEN]> {
+    let mut aad = [0; RTCP_CLEAR_LEN + RTCP_INDEX_LEN];
+    let (front, back) = aad.split_at_mut_checked(RTCP_CLEAR_LEN)?;
+    front.copy_from_slice(clear);
+    back.copy_from_slice(&word);
+    Some(aad)
+}
+
+/// Encrypts or decrypts in counter mode from `(salt * 2^16) XOR (ssrc * 2^64) XOR (index * 2^16)` (RFC 3711 §4.1.1).
+#[inline]
+pub(super) fn counter(
+    key: &EncryptingKey,
+    salt: &[u8; 14],
+    ssrc: u32,
+    index: u64,
+    data: &mut [u8],
+) -> Option<()> {
+    let mut start = [0; 16];
+    start.get_mut(..14)?.copy_from_slice(salt);
+    let start =
+        u128::from_be_bytes(start) ^ u128::from(ssrc) << 64 ^ u128::from(index & INDEX_MASK) << 16;
+    let context = EncryptionContext::Iv128(FixedLength::from(start.to_be_bytes()));
+    key.less_safe_encrypt(data, context).ok().map(|_| ())
+}
+
+/// The authenticated data of SRTP ends in the rollover counter, which is not sent (RFC 3711 §4.2).
+#[inline]
+fn rollover(sequence: u64) -> [u8; 4] {
+    ((sequence >> 16) as u32).to_be_bytes()
+}
+
+#[inline]
+fn sign(auth: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(auth);
+    for part in parts {
+        context.update(part);
+    }
+    context.sign()
+}
+
+#[inline]
+fn verify(auth: &hmac::Key, parts: &[&[u8]], tag: &[u8]) -> Result<(), Drop> {
+    let expected = sign(auth, parts);
+    let expected = expected.as_ref().get(..SHA1_TAG_LEN).ok_or(Drop::Malformed)?;
+    verify_slices_are_equal(expected, tag).map_err(|_| Drop::Unauthenticated)
+}
+
+const GCM_TAG_LEN: usize = 16;
+const SHA1_TAG_LEN: usize = 10;
+/// A packet index has 48 bits.
+const INDEX_MASK: u64 = (1 << 48) - 1;
