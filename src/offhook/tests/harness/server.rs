@@ -2,11 +2,12 @@
 //! test fails, ended by its id. A line of level WARN or ERROR that the test did not announce fails it.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, UdpSocket};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// API key of the test configuration.
 pub const KEY: &str = "testkey";
@@ -19,13 +20,13 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// A running server.
 pub struct Server {
     child: Child,
+    /// Lines of its standard output; ends when the process does.
+    output: Receiver<String>,
     folder: PathBuf,
     /// Public port.
     pub http: u16,
     /// Admin port.
     pub admin: u16,
-    /// First media port.
-    pub udp: u16,
     announced: Vec<&'static str>,
 }
 
@@ -41,28 +42,37 @@ impl Server {
     }
 
     fn start_in(folder: PathBuf, extra: &str) -> Self {
-        let (http, admin, udp) = (free_tcp(), free_tcp(), free_udp_range());
+        // Every port is chosen by the system and told by the server.
         let config = format!(
-            "[http]\nlisten = \"127.0.0.1:{http}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
-             [media]\nudp_port = {udp}\nadvertise = [\"127.0.0.1\"]\nworkers = 2\npin = false\n\
+            "[http]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [media]\nudp_port = 0\nadvertise = [\"127.0.0.1\"]\nworkers = 2\npin = false\n\
              [store]\npath = \"{}\"\n[api_keys]\n{KEY} = \"{SECRET}\"\n\
              [accounts]\ncode_delivery = \"log\"\nfixed_code = \"123456\"\n{extra}",
             folder.join("offhook.db").display()
         );
         fs::write(folder.join("offhook.toml"), config).expect("the configuration");
         let log = File::create(folder.join("server.log")).expect("the log");
-        let child = Command::new(binary())
+        let mut child = Command::new(binary())
             .args(["serve", "--config"])
             .arg(folder.join("offhook.toml"))
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
+            .stdout(Stdio::piped())
             .stderr(log)
             .env("RUST_LOG", "info,offhook_media=debug,offhook_signaling=debug")
             .spawn()
             .expect("the binary starts");
-        let mut server = Self { child, folder, http, admin, udp, announced: Vec::new() };
-        server.wait_until_ready();
+        let output = lines(child.stdout.take().expect("its output"));
+        let mut server = Self { child, output, folder, http: 0, admin: 0, announced: Vec::new() };
+        server.http = server.told_port();
+        server.admin = server.told_port();
         server
+    }
+
+    /// The server prints its public and then its admin address once calls can be placed.
+    fn told_port(&self) -> u16 {
+        let line = self.output.recv_timeout(DEADLINE);
+        let port = line.as_ref().ok().and_then(|l| l.rsplit(':').next()).and_then(|p| p.trim().parse().ok());
+        port.unwrap_or_else(|| panic!("not ready, said {line:?}:\n{}", self.log()))
     }
 
     /// Kill it without warning and start it again on the same data, with new ports.
@@ -72,18 +82,6 @@ impl Server {
         let folder = std::mem::take(&mut self.folder);
         drop(self);
         Self::start_in(folder, extra)
-    }
-
-    fn wait_until_ready(&mut self) {
-        let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            assert!(self.child.try_wait().expect("its state").is_none(), "the server ended:\n{}", self.log());
-            if http(self.admin, "GET", "/readyz", &[], "").is_some_and(|a| a.status == 200) {
-                return;
-            }
-            std::thread::yield_now();
-        }
-        panic!("not ready:\n{}", self.log());
     }
 
     /// The log so far.
@@ -122,14 +120,16 @@ impl Server {
     pub fn terminate(&mut self) -> bool {
         let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         assert!(asked.is_ok_and(|s| s.success()));
-        let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("its state") {
-                return status.success();
+        // Its output closes when it ends.
+        loop {
+            match self.output.recv_timeout(DEADLINE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return self.child.wait().is_ok_and(|status| status.success());
+                }
             }
-            std::thread::yield_now();
         }
-        false
     }
 }
 
@@ -151,6 +151,18 @@ impl Drop for Server {
         let unexpected: Vec<&str> = log.lines().filter(bad).collect();
         assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
     }
+}
+
+fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receive
 }
 
 /// The binary under test: `OFFHOOK_BIN`, or the one that cargo built for this test.
@@ -205,19 +217,4 @@ pub fn http(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body:
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
     Some(Answer { status, headers, body: body.to_owned() })
-}
-
-fn free_tcp() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
-}
-
-/// Two free neighbouring UDP ports: one per worker.
-fn free_udp_range() -> u16 {
-    for _ in 0..200 {
-        let first = UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free port").port();
-        if first < u16::MAX && UdpSocket::bind(("0.0.0.0", first + 1)).is_ok() {
-            return first;
-        }
-    }
-    panic!("no two neighbouring UDP ports are free")
 }
