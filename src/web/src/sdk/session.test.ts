@@ -6,7 +6,7 @@ import { CLOSE_REPLACED, Session, type Phase } from './session';
 
 /** A WebSocket with the test at its other end. */
 class FakeSocket {
-  readyState = 0;
+  readyState: 0 | 1 | 2 | 3 = 0;
   sent: Record<string, any>[] = [];
   onopen: ((event: Event) => void) | null = null;
   onmessage: ((event: MessageEvent) => void) | null = null;

@@ -1,0 +1,62 @@
+// The calls of the past, newest first, a page at a time.
+
+import type { CallCause, HistoryEntry, Reply, Request } from '../sdk';
+import { Observable } from './observable';
+
+export interface HistoryState {
+  calls: HistoryEntry[];
+  more: boolean;
+  loaded: boolean;
+  failed: boolean;
+}
+
+export class History {
+  readonly state = new Observable<HistoryState>(EMPTY);
+  private loading = false;
+  private stale = false;
+
+  constructor(private readonly request: (request: Request) => Promise<Reply>) {}
+
+  /** Reads the newest page. Asked for while reading, it reads once more afterwards. */
+  async refresh(): Promise<void> {
+    this.stale = true;
+    if (this.loading) return;
+    while (this.stale) {
+      this.stale = false;
+      await this.load(0);
+    }
+  }
+
+  async loadMore(): Promise<void> {
+    const last = this.state.value.calls.at(-1);
+    if (last && !this.loading) await this.load(last.placedAt);
+  }
+
+  async causeOf(callId: string): Promise<CallCause | undefined> {
+    await this.refresh();
+    return this.state.value.calls.find((call) => call.callId === callId)?.cause;
+  }
+
+  clear(): void {
+    this.state.set(EMPTY);
+  }
+
+  private async load(before: number): Promise<void> {
+    this.loading = true;
+    try {
+      const reply = await this.request({ history: { before: String(before), limit: PAGE } });
+      if (reply.kind !== 'history') return;
+      const earlier = before ? this.state.value.calls : [];
+      const known = new Set(earlier.map((call) => call.callId));
+      const calls = [...earlier, ...reply.calls.filter((call) => !known.has(call.callId))];
+      this.state.set({ calls, more: reply.more, loaded: true, failed: false });
+    } catch {
+      this.state.update({ failed: true });
+    } finally {
+      this.loading = false;
+    }
+  }
+}
+
+const PAGE = 30;
+const EMPTY: HistoryState = { calls: [], more: false, loaded: false, failed: false };
