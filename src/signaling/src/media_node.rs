@@ -1,0 +1,119 @@
+//! The media node as the doors see it: something that takes [`Command`]s and, through [`Events`],
+//! tells each session about its own legs. The binary puts the real node (or, one day, one across
+//! the network) behind it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use offhook_types::media::{Command, Event, Fingerprint, Placement, Speaker};
+use offhook_types::{LegId, RoomId};
+use tokio::sync::mpsc;
+
+/// A media node. Calls return at once; what happens comes back as [`Event`]s.
+pub trait MediaNode: Send + Sync {
+    /// SHA-256 of the node's DTLS certificate, for `a=fingerprint`.
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Where a new leg of this room would live; `None` when the node is full.
+    fn place(&self, room: RoomId) -> Option<Placement>;
+
+    /// Hand a command to the leg's worker.
+    fn send(&self, command: Command) -> Result<(), NodeFull>;
+}
+
+/// The worker's ring is full or the worker is gone. The session that owns the leg ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media node does not take commands")]
+pub struct NodeFull;
+
+/// Who hears the speakers of rooms.
+type OnSpeakers = dyn Fn(RoomId, Vec<Speaker>) + Send + Sync;
+
+/// Brings a node's events to the sessions that own the legs, and to the rooms. Cheap to clone.
+#[derive(Clone)]
+pub struct Events {
+    legs: Arc<RwLock<HashMap<LegId, mpsc::Sender<Event>>>>,
+    on_speakers: Arc<OnSpeakers>,
+}
+
+impl Events {
+    /// `on_speakers` is called on the node's thread and must not block; see
+    /// [`Rooms::speakers`](crate::rooms::Rooms::speakers).
+    pub fn new(on_speakers: impl Fn(RoomId, Vec<Speaker>) + Send + Sync + 'static) -> Self {
+        Self { legs: Arc::default(), on_speakers: Arc::new(on_speakers) }
+    }
+
+    /// From now on events about `leg` go to `owner`. Call it before [`Command::OpenLeg`] is sent. A
+    /// session that owns several legs passes clones of one sender. When the channel is full the leg
+    /// is detached, which the owner sees as its channel closing once its last leg is: a session
+    /// that does not keep up is over.
+    pub fn attach(&self, leg: LegId, owner: mpsc::Sender<Event>) {
+        self.legs.write().unwrap_or_else(PoisonError::into_inner).insert(leg, owner);
+    }
+
+    /// Events about `leg` go nowhere from now on.
+    pub fn detach(&self, leg: LegId) {
+        self.legs.write().unwrap_or_else(PoisonError::into_inner).remove(&leg);
+    }
+
+    /// How many legs have an owner.
+    pub fn attached(&self) -> usize {
+        self.legs.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The node's event callback. Never blocks.
+    pub fn deliver(&self, event: Event) {
+        let leg = match event {
+            Event::Speakers { room, speakers } => return (self.on_speakers)(room, speakers),
+            Event::LegUp { leg, .. }
+            | Event::LegDown { leg, .. }
+            | Event::TrackLive { leg, .. }
+            | Event::Data { leg, .. }
+            | Event::Quality { leg, .. } => leg,
+        };
+        let last = matches!(event, Event::LegDown { .. });
+        let sent = {
+            let legs = self.legs.read().unwrap_or_else(PoisonError::into_inner);
+            legs.get(&leg).is_none_or(|owner| owner.try_send(event).is_ok())
+        };
+        if !sent || last {
+            self.detach(leg);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offhook_types::media::LegEnd;
+
+    #[test]
+    fn events_reach_the_owner_of_the_leg_only() {
+        let events = Events::new(|_, _| ());
+        let (one, mut heard_one) = mpsc::channel(4);
+        let (two, mut heard_two) = mpsc::channel(4);
+        events.attach(LegId(1), one);
+        events.attach(LegId(2), two);
+        events.deliver(Event::LegDown { leg: LegId(1), end: LegEnd::Closed });
+        assert!(heard_one.try_recv().is_ok());
+        assert!(heard_two.try_recv().is_err());
+        assert_eq!(events.attached(), 1, "a leg that is down has no owner");
+    }
+
+    #[test]
+    fn an_owner_that_does_not_keep_up_loses_its_channel() {
+        let events = Events::new(|_, _| ());
+        let (owner, mut heard) = mpsc::channel(1);
+        events.attach(LegId(1), owner);
+        for _ in 0..2 {
+            let data = Event::Data {
+                leg: LegId(1),
+                kind: offhook_types::media::DataKind::Lossy,
+                payload: Vec::new(),
+            };
+            events.deliver(data);
+        }
+        assert!(heard.try_recv().is_ok());
+        assert_eq!(heard.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+    }
+}
