@@ -1,14 +1,44 @@
 //! The call machine: one server-owned record per call, from placing to its end.
+//!
+//! A call is *opening* until its record is durable, *placed* while the callee's devices are told, *ringing* once one of
+//! them acknowledged, *accepted* when one took it, and then over. Every state has a timer that ends the call, so none
+//! outlives its limits; every end has a [`Cause`]; a record is opened once and closed once.
+//!
+//! Rules that are easy to get wrong, and where they live:
+//! - Accept is compare-and-set ([`requests`]): the first device wins, the others are told, a late one is refused.
+//! - A user is in at most one call. Whoever calls them meanwhile hears "busy" and nothing else; their devices stay quiet.
+//! - Glare: when B calls A while A's call to B is not answered yet, both want to talk, so B's call becomes the accept of
+//!   A's. It does not matter which of the two came first, since the later one always finds the earlier. Each side
+//!   brings the media that it asked for.
+//! - A number that is unknown, blocked or merely out of reach takes the same path and the same time to "unavailable".
+//! - Once accepted, the room is the evidence: a side that is in it is not lost, whatever its signaling connection does.
+//!
+//! Files: [`requests`] what devices ask, [`sessions`] devices coming and going, [`progress`] how a call moves on and ends,
+//! [`live`] one call with its timers.
+
+mod gone;
+mod live;
+mod pace;
+mod presence;
+mod progress;
+mod requests;
+mod sessions;
+#[cfg(test)]
+mod tests;
 
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use offhook_types::counters::Counters;
-use offhook_types::{Rng, Time, WallTime};
+use offhook_types::{CallId, DeviceId, Rng, Time, UserId, WallTime};
 
 use crate::cause::{Cause, Refusal, RefusalKind};
-use crate::effect::Effect;
-use crate::input::{Input, Reply};
+use crate::effect::{Effect, Event, Snapshot};
+use crate::input::{By, Input, Reply};
+use gone::Gone;
+use live::Live;
+use pace::Pace;
+use presence::Presence;
 
 /// Limits and timers. Every state of a call has one, so no call outlives its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +93,8 @@ impl Default for Config {
 pub struct Stats {
     /// Calls placed.
     pub placed: u64,
+    /// Calls placed while the other side's call was not answered yet, so that they became its accept.
+    pub glare: u64,
     /// Calls accepted.
     pub accepted: u64,
     /// Calls ended, by the cause in their record.
@@ -76,25 +108,85 @@ pub struct Stats {
 pub struct Calls {
     config: Config,
     rng: Rng,
+    calls: BTreeMap<CallId, Live>,
+    /// Every live call under the time of its next timer.
+    timers: BTreeSet<(Time, CallId)>,
+    /// The live call of each user that has one.
+    in_call: BTreeMap<UserId, CallId>,
+    presence: Presence,
+    pace: Pace,
+    gone: Gone,
+    draining: bool,
     effects: VecDeque<Effect>,
     stats: Stats,
 }
 
 impl Calls {
-    /// A machine without calls.
+    /// A machine without calls. Call ids are drawn from `rng`; they are no secrets.
     pub fn new(config: Config, rng: Rng) -> Self {
-        Self { config, rng, effects: VecDeque::new(), stats: Stats::default() }
+        Self {
+            config,
+            rng,
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            in_call: BTreeMap::new(),
+            presence: Presence::default(),
+            pace: Pace::new(config.places_per_minute, config.place_burst),
+            gone: Gone::default(),
+            draining: false,
+            effects: VecDeque::new(),
+            stats: Stats::default(),
+        }
     }
 
-    /// Take an input. `wall` is used for the records only.
+    /// Take an input, after the timers that are due by `now`. `wall` dates the record of a call that is placed; the rest of
+    /// the record is counted from there.
     pub fn handle(&mut self, now: Time, wall: WallTime, input: Input) -> Result<Reply, Refusal> {
-        let _ = (now, wall, input, &self.config, &self.rng);
-        Err(Refusal::Unavailable)
+        self.handle_timeout(now);
+        let result = self.dispatch(now, wall, input);
+        if let Err(refusal) = result {
+            self.stats.refused.add(refusal.kind());
+        }
+        result
     }
 
-    /// Let timers fire that are due by `now`.
+    fn dispatch(&mut self, now: Time, wall: WallTime, input: Input) -> Result<Reply, Refusal> {
+        match input {
+            Input::Attach { by, session } => return Ok(self.attach(now, by, session)),
+            Input::Detach { by, session } => self.detach(now, by, session),
+            Input::Close { by, session } => self.close(now, by, session),
+            Input::SignOut { by } => self.sign_out(now, by),
+            Input::Place(place) => return self.place(now, wall, place),
+            Input::RingAck { by, call } => return self.ring_ack(by, call),
+            Input::Accept { by, call } => return self.accept(now, by, call),
+            Input::Decline { by, call } => return self.decline(now, by, call),
+            Input::Cancel { by, call } => return self.cancel(now, by, call),
+            Input::HangUp { by, call } => return self.hang_up(now, by, call),
+            Input::Recorded { call, durable } => self.recorded(now, call, durable),
+            Input::RoomReady { call } => self.room_ready(now, call),
+            Input::RoomGone { call } => self.room_gone(now, call),
+            Input::MediaJoined { call, user } => self.media_joined(call, user),
+            Input::MediaLeft { call, user } => self.media_left(now, call, user),
+            Input::Drain => self.draining = true,
+            Input::Stop => self.stop(now),
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Let the timers fire that are due by `now`.
     pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
+        while let Some(&(due, call)) = self.timers.first().filter(|&&(due, _)| due <= now) {
+            match self.calls.get(&call) {
+                Some(live) => {
+                    let (_, cause) = live.timer(&self.config);
+                    self.end(now, call, cause, None);
+                }
+                None => {
+                    self.timers.remove(&(due, call));
+                }
+            }
+        }
+        self.gone.prune(now);
     }
 
     /// The next thing to be done, until there is none.
@@ -104,16 +196,62 @@ impl Calls {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn next_timeout(&self) -> Option<Time> {
-        None
+        let timer = self.timers.first().map(|&(due, _)| due);
+        [timer, self.gone.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// The live calls that a device is part of, as [`Reply::Attached`] would show them.
+    pub fn snapshot(&self, now: Time, by: By) -> Vec<Snapshot> {
+        let call = self.in_call.get(&by.user).and_then(|call| self.calls.get(call));
+        call.and_then(|live| live.snapshot(now, by)).into_iter().collect()
     }
 
     /// Live calls.
     pub fn live(&self) -> usize {
-        0
+        self.calls.len()
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// Checks that the machine's tables agree with each other; says which do not. For simulation and fuzzing.
+    pub fn audit(&self) -> Result<(), &'static str> {
+        if self.timers.len() != self.calls.len() {
+            return Err("a call has no timer, or several");
+        }
+        for (id, live) in &self.calls {
+            if live.due != live.timer(&self.config).0 || !self.timers.contains(&(live.due, *id)) {
+                return Err("a call's timer is not the one that is set");
+            }
+            if live.due == Time::MAX {
+                return Err("a call has no limit");
+            }
+            let users = [Some(live.caller.by.user), live.callee];
+            if users.into_iter().flatten().any(|user| self.in_call.get(&user) != Some(id)) {
+                return Err("a user of a call is not marked as being in it");
+            }
+        }
+        if self.in_call.values().any(|call| !self.calls.contains_key(call)) {
+            return Err("a user is marked as being in a call that is over");
+        }
+        Ok(())
+    }
+
+    /// Set the timer of a call anew after it changed.
+    fn reschedule(&mut self, call: CallId) {
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        self.timers.remove(&(live.due, call));
+        live.due = live.timer(&self.config).0;
+        self.timers.insert((live.due, call));
+    }
+
+    fn tell(&mut self, device: DeviceId, event: Event) {
+        self.effects.push_back(Effect::Tell { device, event });
+    }
+
+    fn live_of(&mut self, user: UserId) -> Option<&mut Live> {
+        self.in_call.get(&user).and_then(|call| self.calls.get_mut(call))
     }
 }

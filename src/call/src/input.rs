@@ -34,6 +34,13 @@ pub enum Input {
         /// Through which session.
         session: SessionId,
     },
+    /// The session is over for good: its resume window has passed. Ignored for a session that was replaced.
+    Close {
+        /// Who.
+        by: By,
+        /// Which session.
+        session: SessionId,
+    },
     /// The device was signed out or revoked: it leaves its call at once.
     SignOut {
         /// Who.
@@ -54,8 +61,6 @@ pub enum Input {
         by: By,
         /// Which call.
         call: CallId,
-        /// What this side brings.
-        media: Media,
     },
     /// Turn the call away, for all devices of the user.
     Decline {

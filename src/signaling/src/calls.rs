@@ -105,8 +105,8 @@ impl Handle {
     }
 
     /// Take the call on this device.
-    pub async fn accept(&self, by: By, call: CallId, media: Media) -> Result<(), Error> {
-        let _ = (by, call, media);
+    pub async fn accept(&self, by: By, call: CallId) -> Result<(), Error> {
+        let _ = (by, call);
         Err(Error::Closed)
     }
 
