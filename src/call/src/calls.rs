@@ -1,20 +1,25 @@
 //! The call machine: one server-owned record per call, from placing to its end.
 //!
-//! A call is *opening* until its record is durable, *placed* while the callee's devices are told, *ringing* once one of
-//! them acknowledged, *accepted* when one took it, and then over. Every state has a timer that ends the call, so none
-//! outlives its limits; every end has a [`Cause`]; a record is opened once and closed once.
+//! A call is *opening* until its record is durable, *placed* while the callee's devices are told,
+//! *ringing* once one of them acknowledged, *accepted* when one took it, and then over. Every state
+//! has a timer that ends the call, so none outlives its limits; every end has a [`Cause`]; a record
+//! is opened once and closed once.
 //!
 //! Rules that are easy to get wrong, and where they live:
-//! - Accept is compare-and-set ([`requests`]): the first device wins, the others are told, a late one is refused.
-//! - A user is in at most one call. Whoever calls them meanwhile hears "busy" and nothing else; their devices stay quiet.
-//! - Glare: when B calls A while A's call to B is not answered yet, both want to talk, so B's call becomes the accept of
-//!   A's. It does not matter which of the two came first, since the later one always finds the earlier. Each side
-//!   brings the media that it asked for.
-//! - A number that is unknown, blocked or merely out of reach takes the same path and the same time to "unavailable".
-//! - Once accepted, the room is the evidence: a side that is in it is not lost, whatever its signaling connection does.
+//! - Accept is compare-and-set ([`requests`]): the first device wins, the others are told, a late
+//!   one is refused.
+//! - A user is in at most one call. Whoever calls them meanwhile hears "busy" and nothing else;
+//!   their devices stay quiet.
+//! - Glare: when B calls A while A's call to B is not answered yet, both want to talk, so B's call
+//!   becomes the accept of A's. It does not matter which of the two came first, since the later one
+//!   always finds the earlier. Each side brings the media that it asked for.
+//! - A number that is unknown, blocked or merely out of reach takes the same path and the same time
+//!   to "unavailable".
+//! - Once accepted, the room is the evidence: a side that is in it is not lost, whatever its
+//!   signaling connection does.
 //!
-//! Files: [`requests`] what devices ask, [`sessions`] devices coming and going, [`progress`] how a call moves on and ends,
-//! [`live`] one call with its timers.
+//! Files: [`requests`] what devices ask, [`sessions`] devices coming and going, [`progress`] how a
+//! call moves on and ends, [`live`] one call with its timers.
 
 mod gone;
 mod live;
@@ -49,7 +54,8 @@ pub struct Config {
     pub ring_ack_timeout: Duration,
     /// For somebody to answer, from the moment the devices are told. Then [`Cause::NoAnswer`].
     pub no_answer_timeout: Duration,
-    /// For a caller whose connection broke to come back before an answer. Then [`Cause::Cancelled`].
+    /// For a caller whose connection broke to come back before an answer. Then
+    /// [`Cause::Cancelled`].
     pub caller_grace: Duration,
     /// For the room of an accepted call to stand. Then [`Cause::Server`].
     pub room_timeout: Duration,
@@ -93,7 +99,8 @@ impl Default for Config {
 pub struct Stats {
     /// Calls placed.
     pub placed: u64,
-    /// Calls placed while the other side's call was not answered yet, so that they became its accept.
+    /// Calls placed while the other side's call was not answered yet, so that they became its
+    /// accept.
     pub glare: u64,
     /// Calls accepted.
     pub accepted: u64,
@@ -139,8 +146,8 @@ impl Calls {
         }
     }
 
-    /// Take an input, after the timers that are due by `now`. `wall` dates the record of a call that is placed; the rest of
-    /// the record is counted from there.
+    /// Take an input, after the timers that are due by `now`. `wall` dates the record of a call
+    /// that is placed; the rest of the record is counted from there.
     pub fn handle(&mut self, now: Time, wall: WallTime, input: Input) -> Result<Reply, Refusal> {
         self.handle_timeout(now);
         let result = self.dispatch(now, wall, input);
@@ -216,7 +223,8 @@ impl Calls {
         &self.stats
     }
 
-    /// Checks that the machine's tables agree with each other; says which do not. For simulation and fuzzing.
+    /// Checks that the machine's tables agree with each other; says which do not. For simulation
+    /// and fuzzing.
     pub fn audit(&self) -> Result<(), &'static str> {
         if self.timers.len() != self.calls.len() {
             return Err("a call has no timer, or several");

@@ -1,4 +1,5 @@
-//! Why calls end and why requests are refused: two closed sets, each with a stable label for metrics and storage.
+//! Why calls end and why requests are refused: two closed sets, each with a stable label for
+//! metrics and storage.
 
 use core::time::Duration;
 
@@ -6,8 +7,8 @@ use offhook_types::counted;
 use offhook_types::counters::Counted;
 
 counted! {
-    /// Why a call ended, as one device is told. A record carries the cause that the two people are told; the two
-    /// `…Elsewhere` causes exist only for the callee's other devices.
+    /// Why a call ended, as one device is told. A record carries the cause that the two people are
+    /// told; the two `…Elsewhere` causes exist only for the callee's other devices.
     pub enum Cause {
         /// By one side, after it was accepted.
         HungUp = "hung_up",

@@ -7,12 +7,13 @@ use offhook_types::{CallId, DeviceId, UserId, WallTime};
 use crate::cause::Cause;
 use crate::record::{Media, Party, Record};
 
-/// Something to be done outside. Effects are to be carried out in the order in which they are yielded, as far as they
-/// concern one call or one device.
+/// Something to be done outside. Effects are to be carried out in the order in which they are
+/// yielded, as far as they concern one call or one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Send an event to a device's session: at once when connected, on resume when its connection is broken. A device
-    /// without a session hears nothing; its next session starts with a snapshot.
+    /// Send an event to a device's session: at once when connected, on resume when its connection
+    /// is broken. A device without a session hears nothing; its next session starts with a
+    /// snapshot.
     Tell {
         /// Whom.
         device: DeviceId,
@@ -27,7 +28,8 @@ pub enum Effect {
         step: RecordStep,
     },
     /// Create the media room of an accepted call for these two users. Answered with
-    /// [`Input::RoomReady`](crate::Input::RoomReady) or [`Input::RoomGone`](crate::Input::RoomGone).
+    /// [`Input::RoomReady`](crate::Input::RoomReady) or
+    /// [`Input::RoomGone`](crate::Input::RoomGone).
     OpenRoom {
         /// Whose room.
         call: CallId,
@@ -146,7 +148,8 @@ pub struct Snapshot {
     pub direction: Direction,
     /// How far it is.
     pub state: State,
-    /// The other side. For the caller it is the dialled number without a name: what a callee shows is theirs to choose.
+    /// The other side. For the caller it is the dialled number without a name: what a callee shows
+    /// is theirs to choose.
     pub peer: Party,
     /// What the caller asked for.
     pub media: Media,

@@ -14,13 +14,14 @@ pub struct By {
     pub device: DeviceId,
 }
 
-/// Everything that can happen to calls. Any input may come late, twice or never; what makes no sense any more is refused
-/// or ignored and changes nothing.
+/// Everything that can happen to calls. Any input may come late, twice or never; what makes no
+/// sense any more is refused or ignored and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A device connected, or came back: with a session the machine knows it is a resume (its events are replayed by the
-    /// session layer), with another one it is a new start, answered by a snapshot. A device has one session; a newer one
-    /// takes its place. Answered with [`Reply::Attached`].
+    /// A device connected, or came back: with a session the machine knows it is a resume (its
+    /// events are replayed by the session layer), with another one it is a new start, answered by a
+    /// snapshot. A device has one session; a newer one takes its place. Answered with
+    /// [`Reply::Attached`].
     Attach {
         /// Who.
         by: By,
@@ -34,7 +35,8 @@ pub enum Input {
         /// Through which session.
         session: SessionId,
     },
-    /// The session is over for good: its resume window has passed. Ignored for a session that was replaced.
+    /// The session is over for good: its resume window has passed. Ignored for a session that was
+    /// replaced.
     Close {
         /// Who.
         by: By,
@@ -154,9 +156,10 @@ pub enum Reach {
 pub enum Reply {
     /// Done; nothing to tell.
     Done,
-    /// The call exists. It is not ringing yet. In glare this is the other side's call, now accepted.
+    /// The call exists. It is not ringing yet. In glare this is the other side's call, now
+    /// accepted.
     Placed(CallId),
-    /// The device is attached. The calls that it is part of, for a session that starts afresh; a resumed session has heard
-    /// of them through its events.
+    /// The device is attached. The calls that it is part of, for a session that starts afresh; a
+    /// resumed session has heard of them through its events.
     Attached(Vec<Snapshot>),
 }

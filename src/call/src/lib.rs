@@ -1,8 +1,9 @@
-//! The brain of the control plane: which calls exist, who is rung, who may see what in a room. Machines without clock,
-//! socket, thread or store: they are handed the time and an input, and answer with effects as values.
+//! The brain of the control plane: which calls exist, who is rung, who may see what in a room.
+//! Machines without clock, socket, thread or store: they are handed the time and an input, and
+//! answer with effects as values.
 //!
-//! It knows no protocol (the doors in `signaling` translate) and sees no packet. Start at [`calls::Calls`] for calls
-//! between people and at [`room`] for what happens once they meet.
+//! It knows no protocol (the doors in `signaling` translate) and sees no packet. Start at
+//! [`calls::Calls`] for calls between people and at [`room`] for what happens once they meet.
 
 #![deny(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![deny(clippy::indexing_slicing)]

@@ -53,8 +53,8 @@ pub struct Record {
     pub call: CallId,
     /// Who placed it.
     pub caller: UserId,
-    /// Who it reached; nobody for a number that is unknown or has blocked the caller, so that the callee's history
-    /// shows nothing and the caller's shows the number.
+    /// Who it reached; nobody for a number that is unknown or has blocked the caller, so that the
+    /// callee's history shows nothing and the caller's shows the number.
     pub callee: Option<UserId>,
     /// The number that was dialled.
     pub number: Number,
@@ -73,6 +73,7 @@ pub struct Record {
 pub struct Ending {
     /// Why, as the two people are told; never one of the `…Elsewhere` causes.
     pub cause: Cause,
-    /// When. Counted from `placed_at` with the even clock, so that a calendar that jumps never bends a duration.
+    /// When. Counted from `placed_at` with the even clock, so that a calendar that jumps never
+    /// bends a duration.
     pub at: WallTime,
 }

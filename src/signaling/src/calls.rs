@@ -1,13 +1,15 @@
 //! The task that owns the call machine, and the handle through which device sessions reach it.
 //!
 //! For a session (the WebSocket door):
-//! - [`Handle::attach`] when it starts and again when it is resumed, with the sender of its event channel;
-//!   [`Handle::detach`] when its connection breaks; [`Handle::close`] when its resume window is over.
-//! - Events come through the channel in order, also while the connection is broken: the session numbers and keeps them.
-//!   A channel that is full, or whose device attached another session, is dropped here: its receiver yields `None`, and
-//!   the session ends.
-//! - A reply is to be sent before any event that was queued after the request was made, or a client would hear of a call
-//!   before it knows its id. So a session waits for the reply before it takes the next event.
+//! - [`Handle::attach`] when it starts and again when it is resumed, with the sender of its event
+//!   channel; [`Handle::detach`] when its connection breaks; [`Handle::close`] when its resume
+//!   window is over.
+//! - Events come through the channel in order, also while the connection is broken: the session
+//!   numbers and keeps them. A channel that is full, or whose device attached another session, is
+//!   dropped here: its receiver yields `None`, and the session ends.
+//! - A reply is to be sent before any event that was queued after the request was made, or a client
+//!   would hear of a call before it knows its id. So a session waits for the reply before it takes
+//!   the next event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,8 @@ use offhook_store::Store;
 use offhook_types::{CallId, Number, SessionId};
 use tokio::sync::mpsc;
 
-/// What a device is told: `Incoming`, `Ringing`, `Accepted` or `Ended`, ready to be numbered and sent.
+/// What a device is told: `Incoming`, `Ringing`, `Accepted` or `Ended`, ready to be numbered and
+/// sent.
 pub type DeviceEvent = server_message::Message;
 
 /// How the task is set up.
@@ -26,9 +29,11 @@ pub type DeviceEvent = server_message::Message;
 pub struct Options {
     /// Limits and timers of calls.
     pub calls: offhook_call::Config,
-    /// The server URL that devices are given for media; empty means the one that they are connected to.
+    /// The server URL that devices are given for media; empty means the one that they are connected
+    /// to.
     pub media_url: String,
-    /// How long a grant lets a device join. A device that attaches later in the call is given a new one.
+    /// How long a grant lets a device join. A device that attaches later in the call is given a new
+    /// one.
     pub grant_ttl: Duration,
     /// Requests that may wait for the task.
     pub mailbox: usize,
@@ -66,7 +71,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A session started or was resumed. Answers with the calls that the device is part of, for a session that starts.
+    /// A session started or was resumed. Answers with the calls that the device is part of, for a
+    /// session that starts.
     pub async fn attach(
         &self,
         by: By,

@@ -80,8 +80,8 @@ pub(super) struct Side {
     pub seat: Seat,
 }
 
-/// Where a side is with respect to the room. Once a call is accepted this is the evidence that counts: a side that is heard
-/// is not lost, whatever its signaling connection does.
+/// Where a side is with respect to the room. Once a call is accepted this is the evidence that
+/// counts: a side that is heard is not lost, whatever its signaling connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
     /// There is no room yet.
@@ -100,8 +100,9 @@ impl Side {
         Self { by, lost, seat: Seat::NoRoom }
     }
 
-    /// When this side of an accepted call counts as gone. A side that left the room has the grace to come back. If its
-    /// session broke earlier its grace runs from there, but it keeps at least the time that joining takes.
+    /// When this side of an accepted call counts as gone. A side that left the room has the grace
+    /// to come back. If its session broke earlier its grace runs from there, but it keeps at least
+    /// the time that joining takes.
     fn gone_at(&self, config: &Config) -> Time {
         match (self.seat, self.lost) {
             (Seat::NoRoom | Seat::In, _) => Time::MAX,
@@ -184,7 +185,8 @@ impl Live {
         }
     }
 
-    /// The calendar's reading at `now`, counted from the placing so that records agree with durations.
+    /// The calendar's reading at `now`, counted from the placing so that records agree with
+    /// durations.
     pub fn wall(&self, now: Time) -> WallTime {
         self.placed_at.plus(now.since(self.placed))
     }

@@ -1,5 +1,5 @@
-//! How often a user may place calls: a token bucket, kept as the one instant at which it would be full again (the
-//! generic cell rate algorithm of ITU-T I.371).
+//! How often a user may place calls: a token bucket, kept as the one instant at which it would be
+//! full again (the generic cell rate algorithm of ITU-T I.371).
 
 use core::time::Duration;
 use std::collections::BTreeMap;

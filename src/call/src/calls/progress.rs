@@ -49,7 +49,8 @@ impl Calls {
         self.reschedule(call);
     }
 
-    /// The callee takes the call on this device. The compare of compare-and-set was done by whoever asks.
+    /// The callee takes the call on this device. The compare of compare-and-set was done by whoever
+    /// asks.
     pub(super) fn take(&mut self, now: Time, call: CallId, by: By) {
         let lost = (!self.presence.connected(by.device)).then_some(now);
         let Some(live) = self.calls.get_mut(&call) else { return };
@@ -133,7 +134,8 @@ impl Calls {
         self.conclude(now, live, cause, actor);
     }
 
-    /// Tell everybody concerned, close the record and the room, and remember the call for those who ask late.
+    /// Tell everybody concerned, close the record and the room, and remember the call for those who
+    /// ask late.
     pub(super) fn conclude(
         &mut self,
         now: Time,

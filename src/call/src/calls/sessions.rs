@@ -22,7 +22,8 @@ impl Calls {
         match start {
             Start::Fresh => Reply::Attached(snapshot.into_iter().collect()),
             Start::Resumed => {
-                // It was away when the others were told. Had it been told, its session would replay it.
+                // It was away when the others were told. Had it been told, its session would replay
+                // it.
                 if newly_rung {
                     self.tell(by.device, incoming);
                 }

@@ -1,4 +1,5 @@
-//! Tables of steps: what happens at which millisecond, and everything that the machine answers and wants done.
+//! Tables of steps: what happens at which millisecond, and everything that the machine answers and
+//! wants done.
 
 mod accept;
 mod limits;
@@ -64,7 +65,8 @@ enum Step {
 }
 use Step::*;
 
-/// The steps up to an accepted call from A1 to B1 with both sides in the room, at 3 s; it was accepted at 2 s.
+/// The steps up to an accepted call from A1 to B1 with both sides in the room, at 3 s; it was
+/// accepted at 2 s.
 const TALK: &[(u64, Step, &str)] = &[
     (0, Place(A1, B), "placed 0, open"),
     (0, Written(0), "ok, B1 incoming 45000, B2 incoming 45000"),
@@ -75,9 +77,9 @@ const TALK: &[(u64, Step, &str)] = &[
     (3_000, In(B, 0), "ok"),
 ];
 
-/// Runs steps at their milliseconds against a machine on which `online` are attached (session 1 each), and compares
-/// everything it answers and wants done. Timers are let fire at exactly their time, and each firing is shown as an own
-/// line `@time: effects` before the step's.
+/// Runs steps at their milliseconds against a machine on which `online` are attached (session 1
+/// each), and compares everything it answers and wants done. Timers are let fire at exactly their
+/// time, and each firing is shown as an own line `@time: effects` before the step's.
 #[track_caller]
 fn check(online: &[Dev], steps: &[(u64, Step, &str)]) {
     check_with(Config::default(), online, &[], steps);
