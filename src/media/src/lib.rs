@@ -11,9 +11,16 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod address;
+mod bucket;
+mod clock;
 mod config;
 mod counters;
 mod node;
+mod rings;
+mod slots;
+mod socket;
+mod transmit;
 
 pub use config::{Config, Limits, Timeouts};
 pub use counters::{Count, Drop, Snapshot};
