@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::codec::{Codec, MediaKind};
-use crate::id::{LegId, RoomId, TrackId};
+use crate::id::{LegId, RoomId, TrackId, WorkerId};
 use crate::rtp::{Mid, PayloadType, Rid, Ssrc};
 
 /// Where a new leg will live, decided before anything is opened so that its candidates can be written into a session
@@ -154,9 +154,11 @@ pub enum Event {
     },
     /// Who speaks among the tracks published through one worker. Sent when it changes, at most every 300 ms.
     Speakers {
+        /// Which worker hears them.
+        worker: WorkerId,
         /// Which room.
         room: RoomId,
-        /// Loudest first; whoever is not listed is silent.
+        /// Loudest first; whoever else is published through this worker is silent.
         speakers: Vec<Speaker>,
     },
     /// How well a leg is doing, every few seconds.
