@@ -2,7 +2,13 @@
 
 import { useEffect, useState } from 'preact/hooks';
 
-export class Observable<T> {
+/** The half of an observable that a screen needs. */
+export interface Readable<T> {
+  readonly value: T;
+  subscribe(listener: (value: T) => void): () => void;
+}
+
+export class Observable<T> implements Readable<T> {
   private readonly listeners = new Set<(value: T) => void>();
 
   constructor(private current: T) {}
@@ -27,7 +33,7 @@ export class Observable<T> {
   }
 }
 
-export function useValue<T>(source: Observable<T>): T {
+export function useValue<T>(source: Readable<T>): T {
   const [value, setValue] = useState(source.value);
   useEffect(() => {
     setValue(() => source.value);

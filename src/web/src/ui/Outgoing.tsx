@@ -1,0 +1,55 @@
+import { useValue } from '../app/observable';
+import type { Call } from '../app/calls';
+import { prettyNumber } from '../app/countries';
+import { peerName } from '../app/words';
+import { useApp } from './context';
+import { ConnectionBanner } from './Home';
+import { DeviceHelp } from './DeviceHelp';
+import { Avatar, Round } from './parts';
+import { VideoTile } from './VideoTile';
+
+/** Waiting for an answer. */
+export function Outgoing({ call }: { call: Call }) {
+  const app = useApp();
+  const { preview } = useValue(app.state);
+  const name = peerName(call.peer);
+  const words = { placing: 'Calling…', placed: 'Calling…', ringing: 'Ringing…' } as const;
+  const text = words[call.stage as keyof typeof words] ?? 'Connecting…';
+  return (
+    <main class="stage" data-testid="outgoing" data-stage={call.stage}>
+      {preview?.video && (
+        <VideoTile track={preview.video} mirrored class="backdrop" testid="preview" label="You" />
+      )}
+      <div class="stage-top">
+        <ConnectionBanner />
+        <DeviceHelp
+          microphone={preview?.microphoneProblem}
+          camera={call.camera ? preview?.cameraProblem : undefined}
+        />
+      </div>
+      <div class="stage-person">
+        <span class={call.stage === 'ringing' ? 'pulse' : ''}>
+          <Avatar peer={call.peer} size="large" />
+        </span>
+        <h1 data-testid="outgoing-name">{name}</h1>
+        {call.peer.displayName && (
+          <p class="stage-number figures">{prettyNumber(call.peer.number)}</p>
+        )}
+        <p class="stage-kind" data-testid="outgoing-state">
+          {text}
+        </p>
+      </div>
+      <div class="answer">
+        <Round
+          icon="hangUp"
+          tone="bad"
+          autoFocus
+          label="Cancel the call"
+          caption="Cancel"
+          testid="cancel"
+          onClick={() => app.calls.leave()}
+        />
+      </div>
+    </main>
+  );
+}

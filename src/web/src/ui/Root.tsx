@@ -1,0 +1,87 @@
+// Decides which screen is drawn, and says aloud what happens to calls.
+
+import { useEffect, useState } from 'preact/hooks';
+import { useValue } from '../app/observable';
+import { endedWords, peerName } from '../app/words';
+import type { CallsState } from '../app/calls';
+import { useApp } from './context';
+import { Elsewhere } from './Elsewhere';
+import { Home } from './Home';
+import { InCall } from './InCall';
+import { Incoming } from './Incoming';
+import { Outgoing } from './Outgoing';
+import { Settings } from './Settings';
+import { NameStep, SignIn } from './SignIn';
+
+export function Root() {
+  return (
+    <>
+      <Screen />
+      <Announcer />
+    </>
+  );
+}
+
+function Screen() {
+  const app = useApp();
+  const { user, elsewhere } = useValue(app.state);
+  const { current } = useValue(app.calls.state);
+  const [hash, setHash] = useState(location.hash);
+  const [naming, setNaming] = useState(false);
+  useEffect(() => {
+    const follow = () => setHash(location.hash);
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, []);
+  if (naming) {
+    const done = () => {
+      setNaming(false);
+      void app.begin();
+    };
+    return <NameStep onDone={done} />;
+  }
+  if (!user && elsewhere === 'no') {
+    const signedIn = (named: boolean) => (named ? void app.begin() : setNaming(true));
+    return <SignIn onDone={signedIn} />;
+  }
+  if (elsewhere !== 'no') return <Elsewhere inCall={elsewhere === 'in-call'} />;
+  if (current?.stage === 'incoming') return <Incoming key={current.key} call={current} />;
+  if (current?.stage === 'accepted' || current?.stage === 'accepting') {
+    return <InCall key={current.key} call={current} />;
+  }
+  if (current) return <Outgoing key={current.key} call={current} />;
+  return hash === '#settings' ? <Settings /> : <Home />;
+}
+
+/** One live region for the whole life of the page: screen readers miss regions that come and go. */
+function Announcer() {
+  const app = useApp();
+  const state = useValue(app.calls.state);
+  return (
+    <div class="unseen" role="status" aria-live="assertive" data-testid="announcer">
+      {announcement(state)}
+    </div>
+  );
+}
+
+function announcement({ current, ended }: CallsState): string {
+  if (current) {
+    const name = peerName(current.peer);
+    switch (current.stage) {
+      case 'incoming':
+        return `Incoming ${current.video ? 'video ' : ''}call from ${name}`;
+      case 'placing':
+      case 'placed':
+        return `Calling ${name}`;
+      case 'ringing':
+        return `Ringing at ${name}`;
+      case 'accepting':
+        return 'Connecting';
+      case 'accepted':
+        return `In a call with ${name}`;
+    }
+  }
+  if (!ended) return '';
+  const { title, detail } = endedWords(ended);
+  return detail ? `${title}. ${detail}` : title;
+}
