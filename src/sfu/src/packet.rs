@@ -1,0 +1,198 @@
+//! Packets on their way through: what a publisher sent, and what one subscriber gets.
+
+use offhook_types::media::{Extension, Extensions};
+use offhook_types::{Codec, Mid, PayloadType, Ssrc};
+use offhook_wire::payload::Description;
+use offhook_wire::{Parsed, dd, rtp};
+
+/// Extensions that pass from publisher to subscriber. MID is the receiver's own; RID, transport-wide numbers and send
+/// times belong to one hop.
+const PASSING: [Extension; 5] = [
+    Extension::AudioLevel,
+    Extension::VideoOrientation,
+    Extension::PlayoutDelay,
+    Extension::AbsCaptureTime,
+    Extension::DependencyDescriptor,
+];
+
+/// The extension values of one packet that pass through, found once for all its subscribers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Carried<'a> {
+    values: [Option<&'a [u8]>; PASSING.len()],
+}
+
+impl<'a> Carried<'a> {
+    /// Nothing.
+    pub const NONE: Self = Self { values: [None; PASSING.len()] };
+
+    /// Pick what passes from a packet's extensions, which use the publisher's ids.
+    #[inline]
+    pub fn pick(block: &rtp::Extensions<'a>, ids: &Extensions) -> Self {
+        let wanted = PASSING.map(|extension| ids.id(extension));
+        let mut this = Self::NONE;
+        for (id, value) in block.iter() {
+            if let Some(place) = wanted.iter().position(|&wanted| wanted == Some(id))
+                && let Some(slot) = this.values.get_mut(place)
+            {
+                *slot = Some(value);
+            }
+        }
+        this
+    }
+
+    /// The value of one of the extensions that pass.
+    #[inline]
+    pub fn value(&self, extension: Extension) -> Option<&'a [u8]> {
+        let place = PASSING.iter().position(|&passing| passing == extension)?;
+        self.values.get(place).copied().flatten()
+    }
+}
+
+/// A decrypted packet of a publisher with everything that routing needs to know about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Inbound<'a> {
+    /// Index into the track's layers, smallest picture first.
+    pub layer: u8,
+    /// What it is encoded with.
+    pub codec: Codec,
+    /// Sequence number, unwrapped per layer.
+    pub sequence: u64,
+    /// RTP time as on the wire.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// The payload without padding; empty for a packet that was only padding.
+    pub payload: &'a [u8],
+    /// Extension values that pass through.
+    pub carried: Carried<'a>,
+    /// What the payload's header says.
+    pub description: Description,
+}
+
+impl<'a> Inbound<'a> {
+    /// Describe a parsed packet. `ids` are the extension ids agreed with the publisher, `sequence` the unwrapped number.
+    #[inline]
+    pub fn new(
+        (layer, codec, sequence): (u8, Codec, u64),
+        packet: &rtp::Packet<'a>,
+        ids: &Extensions,
+    ) -> Parsed<Self> {
+        Ok(Self {
+            layer,
+            codec,
+            sequence,
+            timestamp: packet.header().timestamp,
+            marker: packet.header().marker,
+            payload: packet.payload,
+            carried: Carried::pick(&packet.head.extensions, ids),
+            description: Description::of(codec, packet.payload)?,
+        })
+    }
+}
+
+/// Bytes to write over the front of a payload: picture numbers that continue the receiver's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Patch {
+    pub(crate) at: u8,
+    pub(crate) len: u8,
+    pub(crate) bytes: [u8; 4],
+}
+
+impl Patch {
+    /// Nothing to write.
+    pub const NONE: Self = Self { at: 0, len: 0, bytes: [0; 4] };
+
+    /// The payload goes out as it came in.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Write over a copy of the payload.
+    #[inline]
+    pub fn apply(&self, payload: &mut [u8]) {
+        let (at, len) = (usize::from(self.at), usize::from(self.len));
+        if let (Some(place), Some(bytes)) = (payload.get_mut(at..at + len), self.bytes.get(..len)) {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+/// One packet for one subscriber.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// The stream that the receiver was told.
+    pub ssrc: Ssrc,
+    /// Sequence number; the low 16 bits go on the wire, all of it is the SRTP packet index. Starts below 2^15.
+    pub sequence: u64,
+    /// RTP time.
+    pub timestamp: u32,
+    /// The receiver's payload type.
+    pub payload_type: PayloadType,
+    /// The marker bit.
+    pub marker: bool,
+    /// The payload before [`Outgoing::patch`]. Empty for a packet that only fills its number.
+    pub payload: &'a [u8],
+    /// What to write over the payload's copy.
+    pub patch: Patch,
+    pub(crate) carried: &'a Carried<'a>,
+    pub(crate) ids: &'a Extensions,
+    pub(crate) mid: Mid,
+    /// Added to the frame number of a dependency descriptor.
+    pub(crate) frame_shift: u16,
+}
+
+impl Outgoing<'_> {
+    /// Write the RTP header with the receiver's extensions; its length, `None` when it does not fit.
+    ///
+    /// `transport_sequence` is the sender's transport-wide number, written where the receiver agreed to it.
+    #[inline]
+    pub fn write_header(&self, out: &mut [u8], transport_sequence: Option<u16>) -> Option<usize> {
+        let header = rtp::Header {
+            marker: self.marker,
+            payload_type: self.payload_type,
+            sequence: self.sequence as u16,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+        };
+        let number = transport_sequence.unwrap_or_default().to_be_bytes();
+        let number_id = transport_sequence.and_then(|_| self.ids.id(Extension::TransportCc));
+        let mut descriptor = [0; 255];
+        let descriptor = self.shifted_descriptor(&mut descriptor);
+        let own = [
+            self.ids.id(Extension::Mid).map(|id| (id, self.mid.as_str().as_bytes())),
+            number_id.map(|id| (id, number.as_slice())),
+        ];
+        let passing = PASSING.iter().zip(&self.carried.values).filter_map(|(&extension, value)| {
+            let value = match descriptor {
+                Some(shifted) if extension == Extension::DependencyDescriptor => shifted,
+                _ => (*value)?,
+            };
+            Some((self.ids.id(extension)?, value))
+        });
+        rtp::write_header(out, &header, own.into_iter().flatten().chain(passing))
+    }
+
+    /// Copy the payload and write the patch over it; its length, `None` when it does not fit.
+    #[inline]
+    pub fn write_payload(&self, out: &mut [u8]) -> Option<usize> {
+        let place = out.get_mut(..self.payload.len())?;
+        place.copy_from_slice(self.payload);
+        self.patch.apply(place);
+        Some(self.payload.len())
+    }
+
+    /// The dependency descriptor with its frame number moved; `None` when it stays as it is.
+    fn shifted_descriptor<'b>(&self, buffer: &'b mut [u8; 255]) -> Option<&'b [u8]> {
+        if self.frame_shift == 0 {
+            return None;
+        }
+        let value = self.carried.value(Extension::DependencyDescriptor)?;
+        let copy = buffer.get_mut(..value.len())?;
+        copy.copy_from_slice(value);
+        let number = copy.get_mut(dd::FRAME_NUMBER_AT..dd::FRAME_NUMBER_AT + 2)?;
+        let source = number.iter().fold(0u16, |value, &byte| (value << 8) | u16::from(byte));
+        number.copy_from_slice(&source.wrapping_add(self.frame_shift).to_be_bytes());
+        Some(copy)
+    }
+}
