@@ -3,6 +3,7 @@
 
 use offhook_types::counted;
 use offhook_types::counters::Counters;
+use offhook_types::media::{DtlsVersion, SrtpProfile};
 
 counted! {
     /// Why a packet, or something asked for, was not processed.
@@ -178,5 +179,22 @@ impl Snapshot {
         self.egress = self.egress.saturating_add(other.egress);
         self.handshakes = self.handshakes.saturating_add(other.handshakes);
         self.free_slots = self.free_slots.saturating_add(other.free_slots);
+    }
+}
+
+impl Count {
+    pub(crate) fn of_version(version: DtlsVersion) -> Self {
+        match version {
+            DtlsVersion::V12 => Self::Dtls12,
+            DtlsVersion::V13 => Self::Dtls13,
+        }
+    }
+
+    pub(crate) fn of_profile(profile: SrtpProfile) -> Self {
+        match profile {
+            SrtpProfile::AeadAes256Gcm => Self::SrtpAes256Gcm,
+            SrtpProfile::AeadAes128Gcm => Self::SrtpAes128Gcm,
+            SrtpProfile::Aes128CmSha1_80 => Self::SrtpAes128CmSha1,
+        }
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod address;
+mod association;
 mod bucket;
 mod clock;
 mod config;
