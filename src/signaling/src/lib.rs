@@ -5,7 +5,12 @@
 
 #![deny(missing_docs)]
 
+pub mod account;
 pub mod calls;
+pub mod limit;
 pub mod media_node;
+pub mod negotiation;
+pub mod push;
 pub mod rooms;
 pub mod token;
+pub mod webhook;
