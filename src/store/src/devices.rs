@@ -76,7 +76,12 @@ pub enum Rotation {
     /// It was good and is spent; the new pair stands.
     Done(Box<Bearer>),
     /// It was spent before, so someone has a copy. The device is revoked.
-    Reused(DeviceId),
+    Reused {
+        /// Whose device it was.
+        user: UserId,
+        /// Which.
+        device: DeviceId,
+    },
     /// Nobody's, expired, or its device is gone.
     Unknown,
 }
@@ -113,6 +118,6 @@ pub trait Devices: Send + Sync {
     /// Note that a device was here. Nothing happens when it is gone.
     async fn seen(&self, now: WallTime, device: DeviceId) -> Result<(), Error>;
 
-    /// Forget spent and expired refresh tokens whose time is over; how many.
+    /// Forget refresh tokens whose time is over, and devices that have neither token left; how many tokens.
     async fn prune_tokens(&self, now: WallTime) -> Result<u64, Error>;
 }

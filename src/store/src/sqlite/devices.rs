@@ -110,7 +110,8 @@ impl Devices for Sqlite {
     ) -> Result<Rotation, Error> {
         let mut tx = self.write().await?;
         let found = sqlx::query(
-            "SELECT device_id, spent FROM refresh_tokens WHERE hash = ? AND expires_at > ?",
+            "SELECT r.device_id, r.spent, d.user_id FROM refresh_tokens r \
+             JOIN devices d ON d.id = r.device_id WHERE r.hash = ? AND r.expires_at > ?",
         )
         .bind(&refresh.0[..])
         .bind(signed(now.0))
@@ -126,7 +127,8 @@ impl Devices for Sqlite {
                 .await
                 .map_err(explain)?;
             tx.commit().await.map_err(explain)?;
-            return Ok(Rotation::Reused(device));
+            let user = UserId(unsigned(found.field("user_id")?));
+            return Ok(Rotation::Reused { user, device });
         }
         sqlx::query("UPDATE refresh_tokens SET spent = 1 WHERE hash = ?")
             .bind(&refresh.0[..])
@@ -189,11 +191,21 @@ impl Devices for Sqlite {
     }
 
     async fn prune_tokens(&self, now: WallTime) -> Result<u64, Error> {
+        let mut tx = self.write().await?;
         let done = sqlx::query("DELETE FROM refresh_tokens WHERE expires_at <= ?")
             .bind(signed(now.0))
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await
             .map_err(explain)?;
+        sqlx::query(
+            "DELETE FROM devices WHERE access_expires_at <= ? AND NOT EXISTS \
+             (SELECT 1 FROM refresh_tokens r WHERE r.device_id = devices.id)",
+        )
+        .bind(signed(now.0))
+        .execute(&mut *tx)
+        .await
+        .map_err(explain)?;
+        tx.commit().await.map_err(explain)?;
         Ok(done.rows_affected())
     }
 }
