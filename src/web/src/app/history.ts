@@ -32,6 +32,12 @@ export class History {
     if (last && !this.loading) await this.load(last.placedAt);
   }
 
+  /** The name that a number last went by; empty when it is not known. */
+  nameOf(number: string): string {
+    const known = this.state.value.calls.find((call) => call.peer.number === number);
+    return known?.peer.displayName ?? '';
+  }
+
   async causeOf(callId: string): Promise<CallCause | undefined> {
     await this.refresh();
     return this.state.value.calls.find((call) => call.callId === callId)?.cause;

@@ -1,5 +1,5 @@
-// Several tabs of one browser are one device. The newest tab is its voice, unless an older one is in
-// the middle of a call: then the newest asks first.
+// Several tabs of one browser are one device. The newest tab is its voice, unless an older one is
+// in the middle of a call: then the newest asks first.
 
 type Message =
   | { kind: 'claim'; from: string }

@@ -32,5 +32,5 @@ test('times are told as people tell them', () => {
   expect(spoken(125_000)).toBe('2 minutes 5 seconds');
   expect(spoken(1_000)).toBe('1 second');
   const noon = new Date(2026, 10, 22, 12).getTime();
-  expect(when(noon - 86_400_000, noon)).toMatch(/^Yesterday, /);
+  expect(when(noon - 86_400_000, noon)).toBe('Yesterday');
 });

@@ -133,6 +133,18 @@ export function clock(ms: number): string {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** "11 min 54 s": cannot be taken for a time of day. */
+export function brief(ms: number): string {
+  const total = Math.max(1, Math.round(ms / 1000));
+  const units: [number, string][] = [
+    [Math.floor(total / 3600), 'h'],
+    [Math.floor(total / 60) % 60, 'min'],
+    [total % 60, 's'],
+  ];
+  const parts = units.filter(([n]) => n > 0).map(([n, unit]) => `${n} ${unit}`);
+  return parts.slice(0, 2).join(' ');
+}
+
 /** "2 minutes 5 seconds", for sentences and screen readers. */
 export function spoken(ms: number): string {
   const total = Math.max(1, Math.round(ms / 1000));
@@ -145,15 +157,16 @@ export function spoken(ms: number): string {
   return parts.slice(0, 2).join(' ');
 }
 
-/** Today the time, this week the day, before that the date. */
+/** Short: today the time, this week the day, before that the date. */
 export function when(ms: number, now = Date.now()): string {
   const date = new Date(ms);
   const midnight = new Date(now).setHours(0, 0, 0, 0);
-  const at = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(date);
-  if (ms >= midnight) return at;
-  if (ms >= midnight - DAY_MS) return `Yesterday, ${at}`;
+  if (ms >= midnight) {
+    return new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(date);
+  }
+  if (ms >= midnight - DAY_MS) return 'Yesterday';
   if (ms >= midnight - 6 * DAY_MS) {
-    return `${new Intl.DateTimeFormat(undefined, { weekday: 'long' }).format(date)}, ${at}`;
+    return new Intl.DateTimeFormat(undefined, { weekday: 'long' }).format(date);
   }
   return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(date);
 }

@@ -1,5 +1,5 @@
-// This side's microphone and camera, opened before the room is joined so that the first words are not
-// lost. Each may be missing or forbidden without taking the other along.
+// This side's microphone and camera, opened before the room is joined so that the first words are
+// not lost. Each may be missing or forbidden without taking the other along.
 
 import {
   createLocalAudioTrack,

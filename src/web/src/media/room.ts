@@ -1,5 +1,5 @@
-// The media of one accepted call: joins the room of its grant, publishes this side, and shows what is
-// there as one plain value that the screen draws.
+// The media of one accepted call: joins the room of its grant, publishes this side, and shows what
+// is there as one plain value that the screen draws.
 
 import {
   ConnectionQuality,

@@ -1,4 +1,4 @@
-// The device's tokens: kept in the browser's storage, shared by all tabs, renewed before they expire.
+// The device's tokens: kept in the browser's storage, shared by all tabs, renewed in time.
 
 import { RequestFailed, type Accounts } from './accounts';
 import type { Tokens, User } from './messages';

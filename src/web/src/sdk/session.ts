@@ -156,7 +156,7 @@ export class Session {
   }
 
   private sendConnect(): void {
-    // A new session counts its requests from 1; those already waiting get new numbers when it stands.
+    // A new session counts its requests from 1; those that wait get new numbers when it stands.
     this.connectId = this.sessionId ? this.nextId++ : 1;
     const { sessionId, token: accessToken } = this;
     const lastSeq = String(this.lastSeq);

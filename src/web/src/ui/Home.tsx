@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { dialable, prettyNumber } from '../app/countries';
 import { useValue } from '../app/observable';
-import { clock, endedWords, outcomeWords, peerName, when } from '../app/words';
+import { brief, endedWords, outcomeWords, peerName, when } from '../app/words';
 import type { HistoryEntry } from '../sdk';
 import { useApp } from './context';
 import { Icon, Logo } from './icons';
@@ -30,7 +30,7 @@ export function Home() {
             </span>
             <span class="me-number figures">{prettyNumber(user?.number ?? '')}</span>
           </span>
-          <Icon name="gear" size={22} />
+          <Icon name="sliders" size={22} />
         </a>
       </header>
       <Notices />
@@ -218,8 +218,9 @@ function HistoryLine({ call }: { call: HistoryEntry }) {
   const outcome = outcomeWords(call.cause, incoming, accepted);
   const missed = outcome === 'Missed';
   const name = peerName(call.peer);
-  const lasted = accepted ? clock(call.endedAt - call.acceptedAt) : '';
+  const lasted = accepted ? brief(call.endedAt - call.acceptedAt) : '';
   const back = (video: boolean) => app.call(call.peer.number, video, call.peer.displayName);
+  const placed = new Date(call.placedAt);
   const direction = incoming ? 'Incoming' : 'Outgoing';
   const sort = call.media === 'CALL_MEDIA_VIDEO' ? 'video call' : 'call';
   return (
@@ -240,7 +241,9 @@ function HistoryLine({ call }: { call: HistoryEntry }) {
           </span>
           {outcome && <span class="history-outcome">{outcome}</span>}
           {lasted && <span class="figures">{lasted}</span>}
-          <time dateTime={new Date(call.placedAt).toISOString()}>{when(call.placedAt)}</time>
+          <time dateTime={placed.toISOString()} title={placed.toLocaleString()}>
+            {when(call.placedAt)}
+          </time>
         </span>
       </div>
       {call.peer.number && (
