@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use offhook_types::media::{Command, Event, Fingerprint, Placement, Speaker};
-use offhook_types::{LegId, RoomId};
+use offhook_types::{LegId, RoomId, WorkerId};
 use tokio::sync::mpsc;
 
 /// A media node. Calls return at once; what happens comes back as [`Event`]s.
@@ -27,7 +27,7 @@ pub trait MediaNode: Send + Sync {
 pub struct NodeFull;
 
 /// Who hears the speakers of rooms.
-type OnSpeakers = dyn Fn(RoomId, Vec<Speaker>) + Send + Sync;
+type OnSpeakers = dyn Fn(WorkerId, RoomId, Vec<Speaker>) + Send + Sync;
 
 /// Brings a node's events to the sessions that own the legs, and to the rooms. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +39,9 @@ pub struct Events {
 impl Events {
     /// `on_speakers` is called on the node's thread and must not block; see
     /// [`Rooms::speakers`](crate::rooms::Rooms::speakers).
-    pub fn new(on_speakers: impl Fn(RoomId, Vec<Speaker>) + Send + Sync + 'static) -> Self {
+    pub fn new(
+        on_speakers: impl Fn(WorkerId, RoomId, Vec<Speaker>) + Send + Sync + 'static,
+    ) -> Self {
         Self { legs: Arc::default(), on_speakers: Arc::new(on_speakers) }
     }
 
@@ -64,7 +66,9 @@ impl Events {
     /// The node's event callback. Never blocks.
     pub fn deliver(&self, event: Event) {
         let leg = match event {
-            Event::Speakers { room, speakers } => return (self.on_speakers)(room, speakers),
+            Event::Speakers { worker, room, speakers } => {
+                return (self.on_speakers)(worker, room, speakers);
+            }
             Event::LegUp { leg, .. }
             | Event::LegDown { leg, .. }
             | Event::TrackLive { leg, .. }
@@ -89,7 +93,7 @@ mod tests {
 
     #[test]
     fn events_reach_the_owner_of_the_leg_only() {
-        let events = Events::new(|_, _| ());
+        let events = Events::new(|_, _, _| ());
         let (one, mut heard_one) = mpsc::channel(4);
         let (two, mut heard_two) = mpsc::channel(4);
         events.attach(LegId(1), one);
@@ -102,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_owner_that_does_not_keep_up_loses_its_channel() {
-        let events = Events::new(|_, _| ());
+        let events = Events::new(|_, _, _| ());
         let (owner, mut heard) = mpsc::channel(1);
         events.attach(LegId(1), owner);
         for _ in 0..2 {

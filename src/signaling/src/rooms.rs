@@ -12,7 +12,7 @@ use offhook_call::room::{
     Refusal, Reply, RoomEvent, RoomView, TrackRequest, TrackView,
 };
 use offhook_types::media::Speaker;
-use offhook_types::{ParticipantId, RoomId, SessionId, TrackId};
+use offhook_types::{ParticipantId, RoomId, SessionId, TrackId, WorkerId};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// Settings of the room tasks.
@@ -136,10 +136,10 @@ impl Rooms {
 
     /// Who speaks in a room; never blocks, and is lost when the shard is busy: the next one comes
     /// within a second.
-    pub fn speakers(&self, room: RoomId, speakers: Vec<Speaker>) {
+    pub fn speakers(&self, worker: WorkerId, room: RoomId, speakers: Vec<Speaker>) {
         let shard = room.0 % self.shards.len() as u64;
         if let Some(shard) = self.shards.get(shard as usize) {
-            let input = Input::Speakers { room, speakers };
+            let input = Input::Speakers { worker, room, speakers };
             let _ = shard.try_send(Mail { input, reply: None, notices: None });
         }
     }

@@ -1,12 +1,16 @@
-//! What goes into the room machine and what comes out of it.
+//! Rooms, participants and tracks as the doors describe and see them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use offhook_types::media::{DataKind, LegEnd, LegQuality, Speaker, Want};
+use offhook_types::media::{DataKind, Want};
 use offhook_types::{
     LegId, MediaKind, Mid, ParticipantId, Rid, RoomId, SessionId, Ssrc, Time, TrackId, WallTime,
 };
+
+use super::Config;
+use super::input::Refusal;
+use super::notice::Left;
 
 /// Both clocks, read once by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +51,13 @@ impl Default for Permission {
             recorder: false,
             update_metadata: false,
         }
+    }
+}
+
+impl Permission {
+    /// Whether tracks of this source may be published.
+    pub fn publishes(&self, source: Source) -> bool {
+        self.publish && (self.sources.is_empty() || self.sources.contains(&source))
     }
 }
 
@@ -325,7 +336,7 @@ pub struct TrackView {
 /// How a track arrives, known when its section was negotiated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Which track, from the answer to [`Input::AddTrack`].
+    /// Which track, from the answer to [`Act::AddTrack`](super::Act::AddTrack).
     pub track: TrackId,
     /// The leg it arrives on.
     pub leg: LegId,
@@ -448,426 +459,54 @@ pub struct SubscriptionChange {
     pub subscribe: bool,
 }
 
-/// Everything that a session may do once it is in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Act {
-    /// Announce a track. Answered with [`Reply::Track`].
-    AddTrack(TrackRequest),
-    /// The section of an announced track was negotiated (again): it becomes visible to others.
-    Publish(Published),
-    /// Take a track back.
-    Unpublish(TrackId),
-    /// Silence or unsilence an own track.
-    Mute {
-        /// Which track.
-        track: TrackId,
-        /// True silences.
-        muted: bool,
-    },
-    /// New size of an own video track.
-    Resize {
-        /// Which track.
-        track: TrackId,
-        /// Pixels.
-        width: u32,
-        /// Pixels.
-        height: u32,
-    },
-    /// New features of an own audio track.
-    AudioFeatures {
-        /// Which track.
-        track: TrackId,
-        /// As the client protocol numbers them.
-        features: Vec<i32>,
-    },
-    /// Receive, or no longer receive, tracks.
-    Subscribe(SubscriptionChange),
-    /// What to send of tracks.
-    Settings {
-        /// Which tracks.
-        tracks: Vec<TrackId>,
-        /// From now on.
-        settings: TrackSettings,
-    },
-    /// Who may receive the own tracks.
-    SubscriptionPermission(SubscriptionPermission),
-    /// Change the own description.
-    Describe(Describe),
-    /// Send a message.
-    Data(DataMessage),
-    /// A leg of the session came up.
-    LegUp,
-    /// The figures of a leg of the session.
-    Quality(LegQuality),
-    /// The whole view again, for a client that may have missed notices. Answered with
-    /// [`Reply::Joined`].
-    Snapshot,
-    /// The session ends.
-    Leave(Left),
-}
+/// Codecs and layers that a track may announce. Clients send one or two codecs of three layers.
+const MAX_FORMS: usize = 4;
 
-/// What an administrator may do, by room name.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Admin {
-    /// Make a room. Answered with [`Reply::Room`]. An existing room is answered as it is.
-    Create(CreateRoom),
-    /// List rooms; empty lists all. Answered with [`Reply::Rooms`].
-    List(Vec<String>),
-    /// End a room and everyone's presence in it.
-    Delete {
-        /// Which room.
-        room: String,
-        /// What the participants are told.
-        why: Left,
-    },
-    /// List participants, hidden ones too. Answered with [`Reply::Participants`].
-    Participants {
-        /// Which room.
-        room: String,
-    },
-    /// One participant. Answered with [`Reply::Participant`].
-    Participant {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-    },
-    /// Put someone out.
-    Remove {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-    },
-    /// Mute or unmute someone's track. Answered with [`Reply::Track`].
-    Mute {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-        /// Which track.
-        track: TrackId,
-        /// True mutes.
-        muted: bool,
-    },
-    /// Change someone's description or permission. Answered with [`Reply::Participant`].
-    Describe {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-        /// What changes.
-        change: Describe,
-    },
-    /// Subscribe someone or unsubscribe them.
-    Subscribe {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-        /// What changes.
-        change: SubscriptionChange,
-    },
-    /// Send a message as the server.
-    Data {
-        /// Which room.
-        room: String,
-        /// The message.
-        message: DataMessage,
-    },
-    /// Change the room's free text. Answered with [`Reply::Room`].
-    Metadata {
-        /// Which room.
-        room: String,
-        /// The text.
-        metadata: String,
-    },
-}
-
-impl Admin {
-    /// The room it is about; none for a list.
-    pub fn room(&self) -> Option<&str> {
-        match self {
-            Self::Create(room) => Some(&room.name),
-            Self::List(_) => None,
-            Self::Delete { room, .. }
-            | Self::Participants { room }
-            | Self::Participant { room, .. }
-            | Self::Remove { room, .. }
-            | Self::Mute { room, .. }
-            | Self::Describe { room, .. }
-            | Self::Subscribe { room, .. }
-            | Self::Data { room, .. }
-            | Self::Metadata { room, .. } => Some(room),
-        }
+/// A name or identity: not empty, not too long, and nothing in it that a terminal would obey.
+pub(super) fn check_name(config: &Config, name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(Refusal::BadName);
     }
+    check_short(config, name)
 }
 
-/// Everything that goes into the machine.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// A session enters. Answered with [`Reply::Joined`].
-    Join(Box<Join>),
-    /// A session acts.
-    Act {
-        /// Which session.
-        session: SessionId,
-        /// What it does.
-        act: Act,
-    },
-    /// An administrator acts.
-    Admin(Admin),
-    /// Who speaks, from a media worker.
-    Speakers {
-        /// Which room.
-        room: RoomId,
-        /// Loudest first.
-        speakers: Vec<Speaker>,
-    },
+fn check_short(config: &Config, text: &str) -> Result<(), Refusal> {
+    if text.len() > config.max_name_bytes { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
-/// What the machine answers at once.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
-    /// Done; nothing to tell.
-    Done,
-    /// To [`Input::Join`] and [`Act::Snapshot`].
-    Joined(Box<Joined>),
-    /// To [`Act::AddTrack`] and [`Admin::Mute`].
-    Track(Box<TrackView>),
-    /// To [`Admin::Create`] and [`Admin::Metadata`].
-    Room(RoomView),
-    /// To [`Admin::List`].
-    Rooms(Vec<RoomView>),
-    /// To [`Admin::Participant`] and [`Admin::Describe`].
-    Participant(Arc<ParticipantView>),
-    /// To [`Admin::Participants`].
-    Participants(Vec<Arc<ParticipantView>>),
+pub(super) fn check_text(config: &Config, text: &str) -> Result<(), Refusal> {
+    if text.len() > config.max_metadata_bytes { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
-/// Why the machine does not do what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
-    /// No such room.
-    #[error("requested room does not exist")]
-    NoRoom,
-    /// No such participant.
-    #[error("participant does not exist")]
-    NoParticipant,
-    /// No such track.
-    #[error("track does not exist")]
-    NoTrack,
-    /// No such session: it has ended.
-    #[error("session has ended")]
-    NoSession,
-    /// The permission is missing.
-    #[error("not permitted")]
-    NotPermitted,
-    /// A name, metadata or attribute is too long.
-    #[error("text is too long")]
-    TooLong,
-    /// A name or identity is empty or has characters that cannot be shown.
-    #[error("not a usable name")]
-    BadName,
-    /// The room is full.
-    #[error("room is full")]
-    RoomFull,
-    /// The server has as many rooms as it is allowed.
-    #[error("too many rooms")]
-    TooManyRooms,
-    /// The participant has as many tracks as they are allowed.
-    #[error("too many tracks")]
-    TooManyTracks,
-    /// The server is going down, or too busy to answer.
-    #[error("server is not taking requests")]
-    Unavailable,
+pub(super) fn check_attributes(
+    config: &Config,
+    attributes: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
+    // An entry costs memory even when both of its texts are short.
+    const ENTRY: usize = 64;
+    let entry = |(key, value): (&String, &String)| {
+        key.len().saturating_add(value.len()).saturating_add(ENTRY)
+    };
+    let bytes = attributes.iter().map(entry).fold(0, usize::saturating_add);
+    if bytes > config.max_metadata_bytes { Err(Refusal::TooLong) } else { Ok(()) }
 }
 
-/// Why a session or participant left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Left {
-    /// The client said so.
-    ClientLeft,
-    /// The same identity joined again.
-    DuplicateIdentity,
-    /// An administrator put them out.
-    Removed,
-    /// The room was ended.
-    RoomDeleted,
-    /// The server goes down.
-    ServerShutdown,
-    /// The client did not come back in time.
-    ConnectionLost,
-    /// No media path came up.
-    JoinFailed,
-    /// The client no longer agrees with the server about what is going on.
-    StateMismatch,
-    /// The client does not read, or sends what it must not.
-    Misbehaved,
-    /// The media path ended.
-    Media(LegEnd),
+pub(super) fn check(config: &Config, join: &Join) -> Result<(), Refusal> {
+    check_name(config, &join.room)?;
+    check_name(config, &join.identity)?;
+    check_short(config, &join.name)?;
+    check_text(config, &join.metadata)?;
+    check_attributes(config, &join.attributes)
 }
 
-/// How well someone's media path is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Score {
-    /// Nothing comes through.
-    Lost,
-    /// Bad.
-    Poor,
-    /// Fair.
-    Good,
-    /// Fine.
-    Excellent,
-}
-
-/// Someone's voice.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SpeakerView {
-    /// Who.
-    pub participant: ParticipantId,
-    /// -dBov, 0 loudest to 127; see `offhook_types::media::Speaker`.
-    pub level: u8,
-    /// False when they have stopped.
-    pub active: bool,
-}
-
-/// What a session is told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Notice {
-    /// Participants came, changed or left (also the session's own participant).
-    Participants(Vec<Arc<ParticipantView>>),
-    /// The room's facts changed.
-    Room(RoomView),
-    /// Receive this track. Repeated for a known track, its source or stream changed.
-    Subscribed(Subscribed),
-    /// No longer receive this track.
-    Unsubscribed {
-        /// Which track.
-        track: TrackId,
-    },
-    /// Ask the relay for something else of this track.
-    Want {
-        /// Which track.
-        track: TrackId,
-        /// From now on.
-        want: Want,
-    },
-    /// A publisher allows or forbids a track to this session.
-    Allowed {
-        /// The publisher.
-        publisher: ParticipantId,
-        /// Which track.
-        track: TrackId,
-        /// True if it may be received.
-        allowed: bool,
-    },
-    /// The track asked for does not exist or may not be received.
-    NotSubscribed {
-        /// Which track.
-        track: TrackId,
-    },
-    /// An own track was muted or unmuted: tell the relay, and the client when it was not its own
-    /// doing.
-    Muted {
-        /// Which track.
-        track: TrackId,
-        /// True is muted.
-        muted: bool,
-        /// By someone else.
-        forced: bool,
-    },
-    /// An own track was taken down by the server.
-    Unpublished {
-        /// Which track.
-        track: TrackId,
-    },
-    /// Someone receives an own track for the first time.
-    FirstSubscriber {
-        /// Which track.
-        track: TrackId,
-    },
-    /// Which qualities of an own video track are wanted by anyone: low, medium, high.
-    Qualities {
-        /// Which track.
-        track: TrackId,
-        /// `video/VP8` and the like.
-        mime: String,
-        /// Low, medium, high.
-        wanted: [bool; 3],
-    },
-    /// Who speaks, and who has stopped.
-    Speakers(Vec<SpeakerView>),
-    /// How well participants are doing.
-    Scores(Vec<(ParticipantId, Score)>),
-    /// A received track was paused or resumed by the server.
-    Paused {
-        /// The publisher.
-        publisher: ParticipantId,
-        /// Which track.
-        track: TrackId,
-        /// True is paused.
-        paused: bool,
-    },
-    /// A message from someone else.
-    Data {
-        /// Over which channel.
-        kind: DataKind,
-        /// The message.
-        payload: Arc<[u8]>,
-    },
-    /// The session is over.
-    Closed(Left),
-}
-
-/// What happens in rooms, for whoever watches them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RoomEvent {
-    /// A room was made.
-    Opened {
-        /// Its name.
-        room: String,
-    },
-    /// Someone is in.
-    Joined {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-    },
-    /// A media path of someone is up.
-    Active {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-    },
-    /// Someone is out for good.
-    Left {
-        /// Which room.
-        room: String,
-        /// Who.
-        identity: String,
-        /// Why.
-        why: Left,
-    },
-    /// A room is gone.
-    Closed {
-        /// Its name.
-        room: String,
-    },
-}
-
-/// Everything that comes out of the machine.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Tell a session.
-    Tell {
-        /// Which session.
-        session: SessionId,
-        /// What.
-        notice: Notice,
-    },
-    /// Tell whoever watches rooms.
-    Event(RoomEvent),
+pub(super) fn check_track(config: &Config, request: &TrackRequest) -> Result<(), Refusal> {
+    let texts = [&request.cid, &request.name, &request.stream];
+    let codecs = request.codecs.iter().flat_map(|codec| [&codec.mime, &codec.cid, &codec.mid]);
+    for text in texts.into_iter().chain(codecs) {
+        check_short(config, text)?;
+    }
+    let features = request.audio_features.len().max(request.trailer_features.len());
+    let layers = request.codecs.iter().map(|codec| codec.layers.len()).max().unwrap_or(0);
+    let forms = request.layers.len().max(request.codecs.len()).max(layers);
+    if forms > MAX_FORMS || features > 16 { Err(Refusal::TooLong) } else { Ok(()) }
 }
