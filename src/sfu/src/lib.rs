@@ -5,14 +5,28 @@
 //! It knows no user, socket, clock or key: receivers are numbers that the caller chose, time is passed in, and packets are
 //! written and encrypted by the caller. Nothing is allocated per packet; a subscription's memory is taken when it starts.
 
-#![deny(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![deny(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod index;
+mod mapping;
+mod munge;
 mod packet;
 mod router;
+mod speaker;
+mod subscription;
+mod track;
 
 pub use packet::{Carried, Inbound, Outgoing, Patch};
-pub use router::{Config, Drop, Full, Origin, Refusal, Report, Resend, Router, RtxStream, TrackSpec};
+pub use router::{
+    Config, Drop, Full, Origin, Refusal, Report, Resend, Router, RtxStream, TrackSpec,
+};

@@ -148,6 +148,25 @@ impl Outgoing<'_> {
     /// `transport_sequence` is the sender's transport-wide number, written where the receiver agreed to it.
     #[inline]
     pub fn write_header(&self, out: &mut [u8], transport_sequence: Option<u16>) -> Option<usize> {
+        match self.carried.value(Extension::DependencyDescriptor) {
+            Some(value) if self.frame_shift != 0 => {
+                let mut buffer = [0; 255];
+                let copy = buffer.get_mut(..value.len())?;
+                copy.copy_from_slice(value);
+                shift_frame_number(copy, self.frame_shift);
+                self.write_header_with(out, transport_sequence, Some(copy))
+            }
+            descriptor => self.write_header_with(out, transport_sequence, descriptor),
+        }
+    }
+
+    #[inline]
+    fn write_header_with(
+        &self,
+        out: &mut [u8],
+        transport_sequence: Option<u16>,
+        descriptor: Option<&[u8]>,
+    ) -> Option<usize> {
         let header = rtp::Header {
             marker: self.marker,
             payload_type: self.payload_type,
@@ -157,15 +176,13 @@ impl Outgoing<'_> {
         };
         let number = transport_sequence.unwrap_or_default().to_be_bytes();
         let number_id = transport_sequence.and_then(|_| self.ids.id(Extension::TransportCc));
-        let mut descriptor = [0; 255];
-        let descriptor = self.shifted_descriptor(&mut descriptor);
         let own = [
             self.ids.id(Extension::Mid).map(|id| (id, self.mid.as_str().as_bytes())),
             number_id.map(|id| (id, number.as_slice())),
         ];
         let passing = PASSING.iter().zip(&self.carried.values).filter_map(|(&extension, value)| {
-            let value = match descriptor {
-                Some(shifted) if extension == Extension::DependencyDescriptor => shifted,
+            let value = match extension {
+                Extension::DependencyDescriptor => descriptor?,
                 _ => (*value)?,
             };
             Some((self.ids.id(extension)?, value))
@@ -181,18 +198,11 @@ impl Outgoing<'_> {
         self.patch.apply(place);
         Some(self.payload.len())
     }
+}
 
-    /// The dependency descriptor with its frame number moved; `None` when it stays as it is.
-    fn shifted_descriptor<'b>(&self, buffer: &'b mut [u8; 255]) -> Option<&'b [u8]> {
-        if self.frame_shift == 0 {
-            return None;
-        }
-        let value = self.carried.value(Extension::DependencyDescriptor)?;
-        let copy = buffer.get_mut(..value.len())?;
-        copy.copy_from_slice(value);
-        let number = copy.get_mut(dd::FRAME_NUMBER_AT..dd::FRAME_NUMBER_AT + 2)?;
-        let source = number.iter().fold(0u16, |value, &byte| (value << 8) | u16::from(byte));
-        number.copy_from_slice(&source.wrapping_add(self.frame_shift).to_be_bytes());
-        Some(copy)
+fn shift_frame_number(descriptor: &mut [u8], shift: u16) {
+    let place = descriptor.get_mut(dd::FRAME_NUMBER_AT..).and_then(<[u8]>::first_chunk_mut::<2>);
+    if let Some(place) = place {
+        *place = u16::from_be_bytes(*place).wrapping_add(shift).to_be_bytes();
     }
 }

@@ -1,0 +1,555 @@
+//! One receiver of one track: which layer it gets, under which numbers.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use offhook_types::media::{CodecParams, Egress, Extensions, Want};
+use offhook_types::{Codec, LegId, MediaKind, Mid, Ssrc, Time, TrackId};
+use offhook_wire::payload::{Description, red};
+
+use crate::mapping::{self, Mapping};
+use crate::munge::{AUDIO_SEGMENTS, Cap, Form, Pictures, Shift, Timeline, VIDEO_SEGMENTS, patch};
+use crate::packet::{Carried, Inbound, Outgoing, Patch};
+use crate::router::{Drop, Refusal, Report, Resend, RtxStream};
+use crate::track::{Clock, Facts, Layer, Lift, MAX_LAYERS};
+
+/// Packets whose last resend is remembered.
+const RESENDS: usize = 64;
+/// A clock mapping that differs this much from what arrival times say is not believed.
+const DISBELIEF: Duration = Duration::from_secs(5);
+
+/// What a leg agreed on, shared by its subscriptions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Agreed {
+    pub codecs: Arc<[CodecParams]>,
+    pub ids: Extensions,
+}
+
+/// The names that every packet of a subscription carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names {
+    pub ssrc: Ssrc,
+    pub rtx: Option<Ssrc>,
+    pub mid: Mid,
+    pub ids: Extensions,
+}
+
+/// Where a receiver's numbers stand, kept when a subscription ends so that the next one under its SSRC goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail {
+    pub next_sequence: u64,
+    pub next_rtx: u64,
+    last: Option<Last>,
+    packets: u32,
+    octets: u32,
+}
+
+impl Tail {
+    /// A stream that starts.
+    pub(crate) fn new(first: u64, first_rtx: u64) -> Self {
+        Self { next_sequence: first, next_rtx: first_rtx, last: None, packets: 0, octets: 0 }
+    }
+}
+
+/// The newest packet that went out.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    timestamp: u32,
+    at: Time,
+    pictures: Pictures,
+    /// The layer it came from, while that layer's source is the same.
+    layer: Option<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub leg: u32,
+    pub source: LegId,
+    kind: MediaKind,
+    names: Names,
+    want: Want,
+    codecs: Arc<[CodecParams]>,
+    mapped: Option<(Codec, Option<Mapping>)>,
+    timeline: Timeline,
+    /// The layer that goes out.
+    current: Option<u8>,
+    /// The layer that should.
+    target: Option<u8>,
+    /// The track is one stream: wanted layers are the spatial ones inside.
+    single: bool,
+    /// RTP time of the picture that passes by.
+    picture_time: Option<u32>,
+    /// The last picture left out.
+    skipped_picture: Option<u16>,
+    last: Option<Last>,
+    packets: u32,
+    octets: u32,
+    next_rtx: u64,
+    resends: Box<[(u64, Time)]>,
+}
+
+impl Subscription {
+    pub(crate) fn new(leg: u32, egress: &Egress, want: Want, agreed: &Agreed, tail: Tail) -> Self {
+        let (segments, resends) = match egress.kind {
+            MediaKind::Audio => (AUDIO_SEGMENTS, RESENDS / 4),
+            MediaKind::Video => (VIDEO_SEGMENTS, RESENDS),
+        };
+        let last = tail.last.map(|last| Last { layer: None, ..last });
+        Self {
+            leg,
+            source: egress.source,
+            kind: egress.kind,
+            names: Names { ssrc: egress.ssrc, rtx: egress.rtx, mid: egress.mid, ids: agreed.ids },
+            want,
+            codecs: Arc::clone(&agreed.codecs),
+            mapped: None,
+            timeline: Timeline::new(segments, tail.next_sequence),
+            current: None,
+            target: None,
+            single: true,
+            picture_time: None,
+            skipped_picture: None,
+            last,
+            packets: tail.packets,
+            octets: tail.octets,
+            next_rtx: tail.next_rtx,
+            resends: vec![(u64::MAX, Time::ZERO); resends].into_boxed_slice(),
+        }
+    }
+
+    /// Where its numbers stand.
+    pub(crate) fn tail(&self) -> Tail {
+        Tail {
+            next_sequence: self.timeline.next_out(),
+            next_rtx: self.next_rtx,
+            last: self.last,
+            packets: self.packets,
+            octets: self.octets,
+        }
+    }
+
+    pub(crate) fn ssrc(&self) -> Ssrc {
+        self.names.ssrc
+    }
+
+    /// The same stream is described anew; another source starts over behind the same numbers.
+    pub(crate) fn replace(&mut self, egress: &Egress, want: Want) {
+        self.names.mid = egress.mid;
+        self.names.rtx = egress.rtx;
+        self.set_want(want);
+        if self.source != egress.source {
+            self.source = egress.source;
+            self.restart();
+        }
+    }
+
+    pub(crate) fn set_agreed(&mut self, agreed: &Agreed) {
+        self.codecs = Arc::clone(&agreed.codecs);
+        self.names.ids = agreed.ids;
+        self.mapped = None;
+    }
+
+    pub(crate) fn set_want(&mut self, want: Want) {
+        self.want = want;
+        if want.paused {
+            self.stop();
+        }
+    }
+
+    /// Wait for a place to start again.
+    pub(crate) fn stop(&mut self) {
+        self.current = None;
+    }
+
+    /// Another source takes over: nothing of the old one can be sent again.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.timeline.forget();
+        if let Some(last) = &mut self.last {
+            last.layer = None;
+        }
+    }
+
+    /// One layer's numbers start over.
+    pub(crate) fn restart_layer(&mut self, layer: u8) {
+        let last = self.last.and_then(|last| last.layer);
+        if self.current == Some(layer) || last == Some(layer) {
+            self.restart();
+        } else {
+            self.timeline.forget_layer(layer);
+        }
+    }
+
+    /// Several layers arrive apart, or one stream.
+    pub(crate) fn set_layers(&mut self, layers: u8) {
+        self.single = layers <= 1;
+    }
+
+    /// Choose among the layers that send: the best one wanted, else the least above it.
+    pub(crate) fn retarget(&mut self, live: u8) {
+        let wanted = if self.single { 0 } else { self.want.layer.min(MAX_LAYERS as u8 - 1) };
+        let lives = |layer: &u8| live & (1 << layer) != 0;
+        let below = (0..=wanted).rev().find(lives);
+        self.target = below.or_else(|| (0..MAX_LAYERS as u8).find(lives));
+    }
+
+    /// The layer of which it needs a key frame.
+    pub(crate) fn waits_for(&self, layers: &[Layer; MAX_LAYERS]) -> Option<u8> {
+        let undecodable = matches!(self.mapped, Some((_, None)));
+        if self.kind == MediaKind::Audio || self.want.paused || undecodable {
+            return None;
+        }
+        let target = self.target?;
+        let top = layers.get(usize::from(target)).map_or(0, |layer| layer.spatial_top);
+        let more = self.timeline.form().cap.spatial < self.wanted_cap().spatial.min(top);
+        (self.current != self.target || more).then_some(target)
+    }
+
+    /// The layer that a lost picture belongs to.
+    pub(crate) fn shown_layer(&self) -> Option<u8> {
+        self.current.or(self.target)
+    }
+
+    fn wanted_cap(&self) -> Cap {
+        let spatial = if self.single { self.want.layer } else { u8::MAX };
+        Cap { temporal: self.want.temporal, spatial }
+    }
+
+    #[inline]
+    fn mapping(&mut self, codec: Codec) -> Option<Mapping> {
+        match self.mapped {
+            Some((mapped, mapping)) if mapped == codec => mapping,
+            _ => {
+                let mapping = mapping::map(&self.codecs, codec);
+                self.mapped = Some((codec, mapping));
+                mapping
+            }
+        }
+    }
+
+    /// Decide about one packet and hand it to `send` if it goes out.
+    #[inline]
+    pub(crate) fn offer<F>(
+        &mut self,
+        now: Time,
+        (packet, facts): (&Inbound<'_>, &Facts<'_>),
+        clocks: &[Option<Clock>; MAX_LAYERS],
+        send: &mut F,
+    ) -> Result<(), Drop>
+    where
+        F: FnMut(u32, &Outgoing<'_>),
+    {
+        if self.want.paused {
+            return Ok(());
+        }
+        let mapping = self.mapping(packet.codec).ok_or(Drop::NoPayloadType)?;
+        if self.current == Some(packet.layer) {
+            if !self.timeline.in_order(packet.sequence) {
+                return self.offer_late(packet, facts, mapping, send);
+            }
+            self.pass_boundary(packet, facts);
+        } else if self.may_start(packet, facts) {
+            self.start(now, packet, facts, clocks);
+        } else {
+            return Ok(());
+        }
+        let form = *self.timeline.form();
+        if packet.payload.is_empty() || !within(facts, form.cap) {
+            self.leave_out(packet, facts, form);
+            return Ok(());
+        }
+        let Some(mut outgoing) = shape(&self.names, (mapping, &form), packet, 0) else {
+            self.timeline.skip(packet.sequence);
+            return Err(Drop::BadRedundancy);
+        };
+        outgoing.sequence = self.timeline.advance(packet.sequence);
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(outgoing.payload.len() as u32);
+        let older = self.last.map_or_else(Pictures::default, |last| last.pictures);
+        self.last = Some(Last {
+            timestamp: outgoing.timestamp,
+            at: now,
+            pictures: facts.pictures.shifted(&form.shift).or(older),
+            layer: Some(packet.layer),
+        });
+        send(self.leg, &outgoing);
+        Ok(())
+    }
+
+    /// A packet that was overtaken goes out under the number kept for it; one that would be left out goes out empty, so
+    /// that its number does not look lost.
+    fn offer_late<F>(
+        &mut self,
+        packet: &Inbound<'_>,
+        facts: &Facts<'_>,
+        mapping: Mapping,
+        send: &mut F,
+    ) -> Result<(), Drop>
+    where
+        F: FnMut(u32, &Outgoing<'_>),
+    {
+        let (sequence, form) = self.timeline.late(packet.sequence).ok_or(Drop::BeforeSwitch)?;
+        let shaped = shape(&self.names, (mapping, &form), packet, sequence);
+        let mut outgoing = shaped.ok_or(Drop::BadRedundancy)?;
+        if !within(facts, form.cap) {
+            outgoing.empty();
+        }
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(outgoing.payload.len() as u32);
+        send(self.leg, &outgoing);
+        Ok(())
+    }
+
+    /// Between two pictures of the layer that goes out, the layers inside it may change.
+    #[inline]
+    fn pass_boundary(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>) {
+        if self.picture_time == Some(packet.timestamp) {
+            return;
+        }
+        self.picture_time = Some(packet.timestamp);
+        let (wanted, form) = (self.wanted_cap(), *self.timeline.form());
+        if form.cap == wanted {
+            return;
+        }
+        let mut cap = form.cap;
+        cap.spatial = cap.spatial.min(wanted.spatial);
+        cap.temporal = cap.temporal.min(wanted.temporal);
+        if facts.key {
+            cap = wanted;
+        } else if cap.temporal < wanted.temporal {
+            cap.temporal = lifted(cap.temporal, wanted.temporal, facts);
+        }
+        self.timeline.reform(Form { cap, ..form });
+    }
+
+    fn may_start(&self, packet: &Inbound<'_>, facts: &Facts<'_>) -> bool {
+        let layer = packet.layer;
+        let wanted = Some(layer) == self.target
+            || (self.current.is_none() && (self.single || layer <= self.want.layer));
+        match self.kind {
+            MediaKind::Audio => wanted && !packet.payload.is_empty(),
+            MediaKind::Video => wanted && facts.key,
+        }
+    }
+
+    /// Go over to the layer of a packet, numbers continuing.
+    fn start(
+        &mut self,
+        now: Time,
+        packet: &Inbound<'_>,
+        facts: &Facts<'_>,
+        clocks: &[Option<Clock>; MAX_LAYERS],
+    ) {
+        let timestamp = self.timestamp_shift(now, packet, clocks);
+        let shift = match &self.last {
+            Some(last) => facts.pictures.following(&last.pictures, timestamp),
+            None => Shift { timestamp, ..Shift::default() },
+        };
+        let form = Form { layer: packet.layer, shift, cap: self.wanted_cap() };
+        self.timeline.switch(packet.sequence, form);
+        self.current = Some(packet.layer);
+        self.picture_time = Some(packet.timestamp);
+        self.skipped_picture = None;
+    }
+
+    /// What to add to a layer's RTP time so that the receiver's goes on.
+    fn timestamp_shift(
+        &self,
+        now: Time,
+        packet: &Inbound<'_>,
+        clocks: &[Option<Clock>; MAX_LAYERS],
+    ) -> u32 {
+        let Some(last) = self.last else { return 0 };
+        let present = self.timeline.form().shift.timestamp;
+        let ahead = |timestamp: u32| timestamp.wrapping_sub(last.timestamp) as i32;
+        if last.layer == Some(packet.layer) && ahead(packet.timestamp.wrapping_add(present)) > 0 {
+            return present;
+        }
+        let rate = packet.codec.clock_rate();
+        let elapsed = ticks(now.since(last.at), rate);
+        let by_arrival = last.timestamp.wrapping_add(elapsed as u32);
+        let clock = |layer: u8| clocks.get(usize::from(layer)).copied().flatten();
+        let by_clock =
+            last.layer.and_then(clock).zip(clock(packet.layer)).map(|(old, new)| {
+                present.wrapping_add(translate(packet.timestamp, &new, &old, rate))
+            });
+        let believed = by_clock.filter(|&timestamp| {
+            let off = i64::from(timestamp.wrapping_sub(by_arrival) as i32);
+            off.unsigned_abs() <= ticks(DISBELIEF, rate)
+        });
+        let mut timestamp = believed.unwrap_or(by_arrival);
+        if ahead(timestamp) <= 0 {
+            timestamp = last.timestamp.wrapping_add(1);
+        }
+        timestamp.wrapping_sub(packet.timestamp)
+    }
+
+    /// Close the numbers over a packet. A VP8 picture left out closes picture numbers too; VP9 refers to pictures by
+    /// number, so its gaps stay.
+    fn leave_out(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>, form: Form) {
+        self.timeline.skip(packet.sequence);
+        let Description::Vp8(_) = packet.description else { return };
+        if facts.pictures.picture.is_some() && facts.pictures.picture != self.skipped_picture {
+            self.skipped_picture = facts.pictures.picture;
+            let picture = form.shift.picture.wrapping_sub(1) & 0x7fff;
+            self.timeline.reform(Form { shift: Shift { picture, ..form.shift }, ..form });
+        }
+    }
+
+    /// Find a packet that the receiver misses.
+    pub(crate) fn resend(
+        &mut self,
+        now: Time,
+        track: TrackId,
+        sequence: u16,
+        pause: Duration,
+    ) -> Result<Resend, Refusal> {
+        let found = self.timeline.find(sequence).ok_or(Refusal::Unknown)?;
+        let Some((codec, Some(mapping))) = self.mapped else { return Err(Refusal::Unknown) };
+        let slot = (found.sequence % self.resends.len().max(1) as u64) as usize;
+        let slot = self.resends.get_mut(slot).ok_or(Refusal::Unknown)?;
+        if slot.0 == found.sequence && now.since(slot.1) < pause {
+            return Err(Refusal::TooSoon);
+        }
+        *slot = (found.sequence, now);
+        let rtx = self.names.rtx.zip(mapping.rtx);
+        Ok(Resend {
+            track,
+            layer: found.form.layer,
+            sequence: found.source,
+            rtx: rtx.map(|(ssrc, payload_type)| RtxStream { ssrc, payload_type }),
+            made: Made { names: self.names, codec, mapping, form: found.form, out: found.sequence },
+        })
+    }
+
+    pub(crate) fn next_rtx_sequence(&mut self) -> u64 {
+        let next = self.next_rtx;
+        self.next_rtx += 1;
+        next
+    }
+
+    pub(crate) fn report(&self, now: Time, layers: &[Layer; MAX_LAYERS]) -> Option<Report> {
+        let layer = self.last?.layer.filter(|&layer| layer == self.timeline.form().layer)?;
+        let clock = layers.get(usize::from(layer))?.clock?;
+        let (codec, _) = self.mapped?;
+        let elapsed = now.since(clock.at);
+        let rtp_time = clock
+            .rtp_time
+            .wrapping_add(ticks(elapsed, codec.clock_rate()) as u32)
+            .wrapping_add(self.timeline.form().shift.timestamp);
+        let fraction = (elapsed.as_micros() << 32) / 1_000_000;
+        Some(Report {
+            ntp: clock.ntp.wrapping_add(fraction as u64),
+            rtp_time,
+            packets: self.packets,
+            octets: self.octets,
+        })
+    }
+}
+
+/// How a packet was made, to make it again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    names: Names,
+    codec: Codec,
+    mapping: Mapping,
+    form: Form,
+    out: u64,
+}
+
+impl Made {
+    pub(crate) fn render<'a>(&'a self, source: &'a Inbound<'a>) -> Option<Outgoing<'a>> {
+        if source.codec != self.codec || source.layer != self.form.layer {
+            return None;
+        }
+        let mut outgoing = shape(&self.names, (self.mapping, &self.form), source, self.out)?;
+        let description = &source.description;
+        let cap = self.form.cap;
+        if description.temporal() > cap.temporal || description.spatial() > cap.spatial {
+            outgoing.empty();
+        }
+        Some(outgoing)
+    }
+}
+
+impl Outgoing<'_> {
+    /// Keep the number, send nothing in it.
+    fn empty(&mut self) {
+        self.payload = &[];
+        self.patch = Patch::NONE;
+        self.marker = false;
+        self.carried = &Carried::NONE;
+    }
+}
+
+/// A source packet as it goes out under a number. `None` when a redundant payload cannot be taken apart.
+#[inline]
+fn shape<'a>(
+    names: &'a Names,
+    (mapping, form): (Mapping, &Form),
+    packet: &'a Inbound<'a>,
+    sequence: u64,
+) -> Option<Outgoing<'a>> {
+    let mut payload = packet.payload;
+    if mapping.strip_redundancy && !payload.is_empty() {
+        payload = red::primary(payload).ok()?.1;
+    }
+    // The last packet of the highest spatial layer that goes out ends the picture for this receiver.
+    let ends_picture = match &packet.description {
+        Description::Vp9(d) => d.ends_frame && d.spatial == form.cap.spatial,
+        _ => false,
+    };
+    Some(Outgoing {
+        ssrc: names.ssrc,
+        sequence,
+        timestamp: packet.timestamp.wrapping_add(form.shift.timestamp),
+        payload_type: mapping.payload_type,
+        marker: packet.marker || ends_picture,
+        payload,
+        patch: patch(payload, &packet.description, &form.shift),
+        carried: &packet.carried,
+        ids: &names.ids,
+        mid: names.mid,
+        frame_shift: form.shift.frame,
+    })
+}
+
+#[inline]
+fn within(facts: &Facts<'_>, cap: Cap) -> bool {
+    facts.temporal <= cap.temporal && facts.spatial <= cap.spatial
+}
+
+/// The highest temporal layer that may go out from this picture on.
+fn lifted(present: u8, wanted: u8, facts: &Facts<'_>) -> u8 {
+    match facts.lift {
+        Lift::No => present,
+        // A sync frame needs only layer zero, but what follows between needs the layers below: one step at a time.
+        Lift::ToOwn if facts.temporal == present.saturating_add(1) => facts.temporal,
+        Lift::ToOwn => present,
+        Lift::ToAny if facts.temporal <= present => wanted,
+        Lift::ToAny => present,
+        Lift::Described(structure, descriptor) => {
+            let most = offhook_wire::dd::Layers { spatial: u8::MAX, temporal: wanted };
+            match structure.indication(&descriptor, most) {
+                Some(offhook_wire::dd::Indication::Switch) => wanted,
+                _ => present,
+            }
+        }
+    }
+}
+
+/// Clock ticks in a span.
+fn ticks(span: Duration, rate: u32) -> u64 {
+    (span.as_micros() * u128::from(rate) / 1_000_000) as u64
+}
+
+/// A time of the `new` layer's clock on the `old` layer's.
+fn translate(timestamp: u32, new: &Clock, old: &Clock, rate: u32) -> u32 {
+    let since_report = timestamp.wrapping_sub(new.rtp_time);
+    let between = i128::from(new.ntp.wrapping_sub(old.ntp) as i64);
+    let between = (between * i128::from(rate)) >> 32;
+    old.rtp_time.wrapping_add(since_report).wrapping_add(between as u32)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,422 @@
+//! What is known about a track's layers, whoever receives them.
+
+use core::time::Duration;
+
+use offhook_types::counters::Counters;
+use offhook_types::media::Extension;
+use offhook_types::{MediaKind, Time, TrackId};
+use offhook_wire::dd;
+use offhook_wire::payload::Description;
+
+use crate::index::Map;
+use crate::munge::Pictures;
+use crate::packet::{Inbound, Outgoing};
+use crate::router::{Config, Drop, Origin, TrackSpec};
+use crate::speaker::Voice;
+use crate::subscription::Subscription;
+
+/// Most layers of one track.
+pub(crate) const MAX_LAYERS: usize = 4;
+/// How far back packets are remembered, in packets. At 5 Mbit/s that is about two seconds.
+const WINDOW: u64 = 1024;
+/// How often layers are looked at for having stopped.
+const CHECK: Duration = Duration::from_millis(250);
+
+/// A published, or awaited, track.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub id: TrackId,
+    /// `None` while nobody publishes it.
+    pub spec: Option<TrackSpec>,
+    pub muted: bool,
+    pub layers: [Layer; MAX_LAYERS],
+    /// Bit mask of layers that send.
+    pub live: u8,
+    check_at: Time,
+    pub voice: Voice,
+    pub subscriptions: Vec<Subscription>,
+    /// Where a leg's subscription is.
+    places: Map<u32, usize>,
+}
+
+impl Track {
+    pub(crate) fn new(id: TrackId) -> Self {
+        Self {
+            id,
+            spec: None,
+            muted: false,
+            layers: Default::default(),
+            live: 0,
+            check_at: Time::ZERO,
+            voice: Voice::default(),
+            subscriptions: Vec::new(),
+            places: Map::default(),
+        }
+    }
+
+    /// The source is another one from now on.
+    pub(crate) fn restart(&mut self) {
+        self.layers = Default::default();
+        self.live = 0;
+        for subscription in &mut self.subscriptions {
+            subscription.restart();
+        }
+    }
+
+    /// One layer's source starts its numbers over.
+    pub(crate) fn restart_layer(&mut self, index: u8) {
+        let Some(layer) = self.layers.get_mut(usize::from(index)) else { return };
+        *layer = Layer { heard: layer.heard, ..Layer::default() };
+        for subscription in &mut self.subscriptions {
+            subscription.restart_layer(index);
+        }
+        self.refresh_waiting();
+    }
+
+    pub(crate) fn subscription(&self, leg: u32) -> Option<&Subscription> {
+        self.subscriptions.get(*self.places.get(&leg)?)
+    }
+
+    pub(crate) fn subscription_mut(&mut self, leg: u32) -> Option<&mut Subscription> {
+        self.subscriptions.get_mut(*self.places.get(&leg)?)
+    }
+
+    /// Start a subscription that the track does not have yet.
+    pub(crate) fn insert(&mut self, mut subscription: Subscription) {
+        subscription.set_layers(self.spec.map_or(1, |spec| spec.layers));
+        self.places.insert(subscription.leg, self.subscriptions.len());
+        self.subscriptions.push(subscription);
+    }
+
+    /// End a subscription.
+    pub(crate) fn remove(&mut self, leg: u32) -> Option<Subscription> {
+        let place = self.places.remove(&leg)?;
+        let ended =
+            (place < self.subscriptions.len()).then(|| self.subscriptions.swap_remove(place));
+        if let Some(moved) = self.subscriptions.get(place) {
+            self.places.insert(moved.leg, place);
+        }
+        self.refresh_waiting();
+        ended
+    }
+
+    /// Offer a packet to every subscription.
+    #[inline]
+    pub(crate) fn route<F>(
+        &mut self,
+        now: Time,
+        packet: &Inbound<'_>,
+        (config, counters): (&Config, &mut Counters<Drop>),
+        send: &mut F,
+    ) -> Result<Passed, Drop>
+    where
+        F: FnMut(u32, &Outgoing<'_>),
+    {
+        let spec = self.spec.ok_or(Drop::UnknownTrack)?;
+        if packet.layer >= spec.layers {
+            return Err(Drop::UnknownLayer);
+        }
+        if self.muted {
+            return Err(Drop::Muted);
+        }
+        let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
+        layer.admit(packet.sequence)?;
+        let mut passed = Passed::default();
+        if spec.kind == MediaKind::Audio && spec.origin == Origin::Local {
+            passed.heard = self.hear(now, packet);
+        }
+        if self.note_alive(now, packet.layer, config.layer_timeout) {
+            self.retarget();
+            passed.asks = true;
+        }
+        let clocks = [0, 1, 2, 3].map(|index: usize| self.layers.get(index).and_then(|l| l.clock));
+        let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
+        let facts = layer.inspect(packet);
+        let key = facts.key;
+        for subscription in &mut self.subscriptions {
+            if let Err(reason) = subscription.offer(now, (packet, &facts), &clocks, send) {
+                counters.add(reason);
+            }
+        }
+        if key {
+            self.note_key_frame(packet.layer);
+            passed.asks = true;
+        }
+        Ok(passed)
+    }
+
+    fn hear(&mut self, now: Time, packet: &Inbound<'_>) -> bool {
+        let level = packet.carried.value(Extension::AudioLevel).and_then(<[u8]>::first);
+        if let Some(&level) = level {
+            self.voice.hear(now, level);
+        }
+        level.is_some()
+    }
+
+    /// A key frame is here: whoever waited for it got it.
+    fn note_key_frame(&mut self, layer: u8) {
+        if let Some(layer) = self.layers.get_mut(usize::from(layer)) {
+            layer.key.requested = false;
+        }
+        self.refresh_waiting();
+    }
+
+    /// A request for a key frame goes out.
+    pub(crate) fn key_frame_asked(&mut self, now: Time, layer: u8) {
+        if let Some(layer) = self.layers.get_mut(usize::from(layer)) {
+            layer.key.requested = false;
+            layer.key.sent = Some(now);
+        }
+    }
+
+    /// Note that a layer sent; true when the set of live layers changed.
+    #[inline]
+    fn note_alive(&mut self, now: Time, layer: u8, timeout: Duration) -> bool {
+        let before = self.live;
+        self.live |= 1 << layer;
+        if let Some(layer) = self.layers.get_mut(usize::from(layer)) {
+            layer.heard = now;
+        }
+        if now >= self.check_at {
+            self.check_at = now + CHECK;
+            for (index, layer) in self.layers.iter().enumerate() {
+                if now.since(layer.heard) > timeout {
+                    self.live &= !(1 << index);
+                }
+            }
+        }
+        self.live != before
+    }
+
+    /// Choose every subscription's layer anew and note who waits for a key frame.
+    pub(crate) fn retarget(&mut self) {
+        for subscription in &mut self.subscriptions {
+            subscription.retarget(self.live);
+        }
+        self.refresh_waiting();
+    }
+
+    /// Note who waits for a key frame, and ask for what nobody waited for before.
+    pub(crate) fn refresh_waiting(&mut self) {
+        let mut waiting = 0u8;
+        if !self.muted && self.spec.is_some() {
+            for subscription in &self.subscriptions {
+                if let Some(layer) = subscription.waits_for(&self.layers) {
+                    waiting |= 1 << layer;
+                }
+            }
+        }
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let waits = waiting & (1 << index) != 0;
+            layer.key.requested |= waits && !layer.key.waiting;
+            layer.key.waiting = waits;
+        }
+    }
+
+    /// Ask for the key frame that one leg waits for, if it does.
+    pub(crate) fn ask_for(&mut self, leg: u32) {
+        let place = self.places.get(&leg).and_then(|&place| self.subscriptions.get(place));
+        let layer = place.and_then(|subscription| subscription.waits_for(&self.layers));
+        if let Some(layer) = layer {
+            self.ask(layer);
+        }
+    }
+
+    /// Ask for a key frame of one layer.
+    pub(crate) fn ask(&mut self, layer: u8) {
+        if let Some(layer) = self.layers.get_mut(usize::from(layer)) {
+            layer.key.requested = true;
+        }
+    }
+
+    /// The earliest time at which a key frame request is due, and for which layer.
+    pub(crate) fn key_frame_due(&self, config: &Config) -> Option<(Time, u8)> {
+        let due = self
+            .layers
+            .iter()
+            .zip(0u8..)
+            .filter_map(|(layer, index)| layer.key.due(config).map(|at| (at, index)));
+        due.min()
+    }
+}
+
+/// What routing a packet led to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Passed {
+    /// Key frame requests may have changed.
+    pub asks: bool,
+    /// A voice was heard.
+    pub heard: bool,
+}
+
+/// One layer of a track.
+#[derive(Debug, Default)]
+pub(crate) struct Layer {
+    seen: Seen,
+    heard: Time,
+    pub clock: Option<Clock>,
+    pub key: KeyFrames,
+    structure: Option<dd::Structure>,
+    /// Highest spatial layer inside the stream since the last key frame.
+    pub spatial_top: u8,
+    /// Parameter sets come in the stream: an IDR picture without them is no place to start (H.264).
+    parameters: bool,
+    /// RTP time of the last key frame's first packet.
+    key_time: Option<u32>,
+}
+
+/// One instant of a publisher's clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub ntp: u64,
+    pub rtp_time: u32,
+    pub at: Time,
+}
+
+/// Requests for key frames of one layer.
+#[derive(Debug, Default)]
+pub(crate) struct KeyFrames {
+    pub requested: bool,
+    pub waiting: bool,
+    pub sent: Option<Time>,
+}
+
+impl KeyFrames {
+    fn due(&self, config: &Config) -> Option<Time> {
+        let after = match (self.requested, self.waiting) {
+            (true, _) => config.key_frame_interval,
+            (false, true) => config.key_frame_retry,
+            (false, false) => return None,
+        };
+        Some(self.sent.map_or(Time::ZERO, |sent| sent + after))
+    }
+}
+
+/// What selecting and numbering need to know about a packet, found once for all subscribers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'t> {
+    /// Somebody may start here.
+    pub key: bool,
+    pub temporal: u8,
+    pub spatial: u8,
+    pub pictures: Pictures,
+    pub lift: Lift<'t>,
+}
+
+/// When a higher temporal layer may be added.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lift<'t> {
+    /// Nothing is known before the next key frame.
+    No,
+    /// To this frame's own layer (VP8 layer sync).
+    ToOwn,
+    /// To any, after a picture of a layer that is received already (VP9 switching up point).
+    ToAny,
+    /// As the dependency descriptor says.
+    Described(&'t dd::Structure, dd::Descriptor<'t>),
+}
+
+impl Layer {
+    /// Remember the packet; what is wrong with it, if anything.
+    #[inline]
+    pub(crate) fn admit(&mut self, sequence: u64) -> Result<(), Drop> {
+        self.seen.insert(sequence)
+    }
+
+    /// Find out about a packet.
+    pub(crate) fn inspect<'t>(&'t mut self, packet: &Inbound<'t>) -> Facts<'t> {
+        let description = &packet.description;
+        let mut key = description.starts_key_frame();
+        if let Description::H264(d) = description {
+            self.parameters |= d.parameters;
+            key &= d.parameters || !self.parameters;
+            key &= self.key_time != Some(packet.timestamp);
+        }
+        if key {
+            self.key_time = Some(packet.timestamp);
+            self.spatial_top = 0;
+        }
+        self.spatial_top = self.spatial_top.max(description.spatial());
+        if let Description::Vp9(d) = description
+            && let Some(layers) = d.spatial_layers
+        {
+            self.spatial_top = self.spatial_top.max(layers.saturating_sub(1));
+        }
+        let value = packet.carried.value(Extension::DependencyDescriptor);
+        let descriptor = value.and_then(|value| dd::Descriptor::parse(value).ok());
+        if let Some(descriptor) = &descriptor
+            && descriptor.has_structure
+        {
+            self.structure = dd::Structure::parse(descriptor).ok();
+        }
+        let frame = descriptor.map(|descriptor| descriptor.frame_number);
+        let mut facts = Facts {
+            key,
+            temporal: description.temporal(),
+            spatial: description.spatial(),
+            pictures: Pictures::of(description, frame),
+            lift: Lift::No,
+        };
+        match description {
+            Description::Vp8(d) if d.layer_sync => facts.lift = Lift::ToOwn,
+            Description::Vp9(d) if d.switching_up => facts.lift = Lift::ToAny,
+            Description::H264(_) | Description::Av1(_) => {
+                if let (Some(structure), Some(descriptor)) = (&self.structure, descriptor)
+                    && let Some(layers) = structure.layers(&descriptor)
+                {
+                    facts.temporal = layers.temporal;
+                    facts.lift = Lift::Described(structure, descriptor);
+                }
+            }
+            _ => {}
+        }
+        facts
+    }
+}
+
+/// The last [`WINDOW`] sequence numbers of a layer.
+#[derive(Debug, Default)]
+struct Seen {
+    highest: Option<u64>,
+    bits: [u64; (WINDOW / 64) as usize],
+}
+
+impl Seen {
+    #[inline]
+    fn insert(&mut self, sequence: u64) -> Result<(), Drop> {
+        let highest = self.highest.unwrap_or(sequence);
+        if sequence > highest {
+            if sequence - highest >= WINDOW {
+                self.bits = Default::default();
+            } else {
+                (highest + 1..sequence).for_each(|skipped| self.clear(skipped));
+                self.clear(sequence);
+            }
+        } else if highest - sequence >= WINDOW {
+            return Err(Drop::TooLate);
+        }
+        self.highest = Some(highest.max(sequence));
+        let (word, bit) = place(sequence);
+        let Some(word) = self.bits.get_mut(word) else { return Ok(()) };
+        if *word & bit != 0 {
+            return Err(Drop::Duplicate);
+        }
+        *word |= bit;
+        Ok(())
+    }
+
+    fn clear(&mut self, sequence: u64) {
+        let (word, bit) = place(sequence);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word &= !bit;
+        }
+    }
+}
+
+const fn place(sequence: u64) -> (usize, u64) {
+    let slot = sequence % WINDOW;
+    ((slot / 64) as usize, 1 << (slot % 64))
+}
+
+#[cfg(test)]
+mod tests;
