@@ -44,7 +44,7 @@ export class App {
   readonly history: History;
   private readonly attention = new Attention();
   private readonly tabs: Tabs;
-  private readonly bearer = () => this.credentials.bearer();
+  private readonly bearer = (refused?: string) => this.credentials.bearer(refused);
   /** The call whose media is open, by key. */
   private mediaFor = '';
   private previous: CallsState;
@@ -52,7 +52,7 @@ export class App {
   constructor() {
     this.session = new Session({
       url: `${location.origin.replace(/^http/, 'ws')}/v1/connect`,
-      bearer: (refused) => this.credentials.bearer(refused),
+      bearer: this.bearer,
       onPhase: (phase) => this.enter(phase),
       onConnected: (connected) => {
         this.credentials.rename(connected.user);

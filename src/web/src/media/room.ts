@@ -72,6 +72,7 @@ export class CallRoom {
   private grant: MediaGrant;
   private link: Link = 'joining';
   private left = false;
+  private joining = false;
   private microphoneProblem: Problem | undefined;
   private cameraProblem: Problem | undefined;
   private readonly backoff = new Backoff(500, 5_000);
@@ -159,11 +160,14 @@ export class CallRoom {
   private async join(): Promise<void> {
     const { grant, room } = this;
     const sameOrigin = location.origin.replace(/^http/, 'ws');
+    this.joining = true;
     try {
       await room.connect(grant.url || sameOrigin, grant.token);
     } catch {
       this.rejoinLater();
       return;
+    } finally {
+      this.joining = false;
     }
     if (this.left) return;
     this.backoff.reset();
@@ -194,7 +198,8 @@ export class CallRoom {
   }
 
   private disconnected(reason: DisconnectReason | undefined): void {
-    if (this.left || this.link === 'joining') return;
+    // While joining, the failed attempt itself is what is answered.
+    if (this.left || this.joining) return;
     if (reason === DisconnectReason.DUPLICATE_IDENTITY) {
       this.link = 'moved';
       this.redraw();
@@ -212,6 +217,7 @@ export class CallRoom {
     if (this.left) return;
     if (this.link !== 'joining') this.link = 'reconnecting';
     this.redraw();
+    clearTimeout(this.retry);
     this.retry = setTimeout(() => void this.join(), this.backoff.next());
   }
 

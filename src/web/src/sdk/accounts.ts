@@ -28,8 +28,8 @@ export class RequestFailed extends Error {
   }
 }
 
-/** Gives a bearer token that is good now. */
-export type BearerToken = () => Promise<string>;
+/** Gives a bearer token that is good now; given the one that was refused, another one. */
+export type BearerToken = (refused?: string) => Promise<string>;
 
 export class Accounts {
   constructor(
@@ -70,8 +70,20 @@ export class Accounts {
   }
 
   private async post(path: string, body: object, token?: BearerToken): Promise<unknown> {
+    if (!token) return this.send(path, body);
+    const first = await token();
+    try {
+      return await this.send(path, body, first);
+    } catch (error) {
+      const code = error instanceof RequestFailed ? error.code : undefined;
+      if (code !== 'ERROR_CODE_UNAUTHENTICATED') throw error;
+      return this.send(path, body, await token(first));
+    }
+  }
+
+  private async send(path: string, body: object, bearer?: string): Promise<unknown> {
     const headers: Record<string, string> = { 'content-type': 'application/json' };
-    if (token) headers.authorization = `Bearer ${await token()}`;
+    if (bearer) headers.authorization = `Bearer ${bearer}`;
     let response: Response;
     let json: unknown;
     try {

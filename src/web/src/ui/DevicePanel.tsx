@@ -62,7 +62,11 @@ export function DevicePickers() {
   const devices = useDevices();
   const pick = (kind: Kind, id: string) => {
     preferences.update({ [kind.key]: id });
-    void room?.useDevice(kind.kind, id || 'default');
+    // Sound has a device called "default"; of cameras the first one listed is it.
+    const first = devices.find((one) => one.kind === kind.kind)?.deviceId;
+    const fallback = kind.key === 'camera' ? first : 'default';
+    const target = id || fallback;
+    if (target) void room?.useDevice(kind.kind, target);
   };
   return (
     <div class="stack">
