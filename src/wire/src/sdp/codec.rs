@@ -70,7 +70,9 @@ impl fmt::Display for Encoding {
             Self::Media(codec) => write!(f, "{}/{}", codec.name(), codec.clock_rate()),
             Self::Rtx { clock_rate, .. } => write!(f, "rtx/{clock_rate}"),
             Self::Other { name, clock_rate, channels: 0 | 1 } => write!(f, "{name}/{clock_rate}"),
-            Self::Other { name, clock_rate, channels } => write!(f, "{name}/{clock_rate}/{channels}"),
+            Self::Other { name, clock_rate, channels } => {
+                write!(f, "{name}/{clock_rate}/{channels}")
+            }
         }
     }
 }
@@ -127,9 +129,7 @@ pub(crate) fn encoding(rtpmap: &str, fmtp: &str) -> Option<Encoding> {
         ("opus", 48_000) if channels == 2 => Some(Codec::Opus),
         ("red", 48_000) if channels == 2 => Some(Codec::Red),
         ("vp8", 90_000) => Some(Codec::Vp8),
-        ("vp9", 90_000) => {
-            number(fmtp, "profile-id", 0).map(|profile| Codec::Vp9 { profile })
-        }
+        ("vp9", 90_000) => number(fmtp, "profile-id", 0).map(|profile| Codec::Vp9 { profile }),
         ("av1", 90_000) => number(fmtp, "profile", 0).map(|profile| Codec::Av1 { profile }),
         ("h264", 90_000) => h264(fmtp).map(Codec::H264),
         ("rtx", _) => {

@@ -40,7 +40,8 @@ impl Fragment {
             if line.len() > MAX_LINE {
                 return Err(SdpError::TooLong { what: "a line", limit: MAX_LINE });
             }
-            let Some((kind, value)) = line.split_once('=').filter(|(kind, _)| kind.len() == 1) else {
+            let Some((kind, value)) = line.split_once('=').filter(|(kind, _)| kind.len() == 1)
+            else {
                 if line.is_empty() {
                     continue;
                 }

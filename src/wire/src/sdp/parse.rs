@@ -34,6 +34,9 @@ pub(super) fn session(text: &str) -> Result<Session, SdpError> {
     }
     for (index, media) in raw.media_descriptions.iter().enumerate() {
         session.sections.push(section(index, media, &defaults)?);
+        // RFC 8839 §5.6 keeps it at session level; libwebrtc writes it into each section.
+        let options = media.attributes.iter().filter(|attribute| attribute.key == "ice-options");
+        session.trickle |= options.filter_map(|a| a.value.as_deref()).any(trickles);
     }
     check_mids(&session)?;
     Ok(session)
@@ -70,14 +73,15 @@ fn session_attribute(session: &mut Session, attribute: &Attribute) -> Result<(),
     let value = attribute.value.as_deref().unwrap_or_default().trim();
     match attribute.key.as_str() {
         "ice-lite" => session.ice_lite = true,
-        "ice-options" => session.trickle = value.split_ascii_whitespace().any(|o| o == "trickle"),
+        "ice-options" => session.trickle = trickles(value),
         "extmap-allow-mixed" => session.extmap_allow_mixed = true,
         "msid-semantic" if value.len() <= MAX_TOKEN => session.msid_semantic = Some(value.into()),
         "group" if session.bundle.is_empty() => {
             let mut words = value.split_ascii_whitespace();
             if words.next() == Some("BUNDLE") {
                 let mids = words.map(|word| Mid::new(word.as_bytes()));
-                session.bundle = mids.collect::<Option<_>>().ok_or_else(|| bad("group", Place::Session))?;
+                session.bundle =
+                    mids.collect::<Option<_>>().ok_or_else(|| bad("group", Place::Session))?;
                 bounded("bundled sections", session.bundle.len(), MAX_SECTIONS)?;
             }
         }
@@ -86,13 +90,14 @@ fn session_attribute(session: &mut Session, attribute: &Attribute) -> Result<(),
     Ok(())
 }
 
+fn trickles(options: &str) -> bool {
+    options.split_ascii_whitespace().any(|option| option == "trickle")
+}
+
 fn section(index: usize, media: &MediaDescription, defaults: &Draft) -> Result<Section, SdpError> {
     let name = &media.media_name;
-    let mut draft = Draft {
-        ufrag: defaults.ufrag.clone(),
-        pwd: defaults.pwd.clone(),
-        ..Draft::default()
-    };
+    let mut draft =
+        Draft { ufrag: defaults.ufrag.clone(), pwd: defaults.pwd.clone(), ..Draft::default() };
     draft.section.setup = defaults.section.setup;
     draft.section.direction = defaults.section.direction;
     for attribute in &media.attributes {
@@ -172,7 +177,9 @@ impl Draft {
             }
             // Format parameters of a section that is not RTP.
             ("fmtp", None) => {}
-            ("rtcp-fb", Some(_)) => self.feedback.push((payload_type, Feedback::parse(token(rest)))),
+            ("rtcp-fb", Some(_)) => {
+                self.feedback.push((payload_type, Feedback::parse(token(rest))))
+            }
             ("rtcp-fb", None) if format == "*" => {
                 self.feedback.push((None, Feedback::parse(token(rest))));
             }
@@ -405,7 +412,8 @@ fn fingerprint(value: &str) -> Option<Option<Fingerprint>> {
 /// RFC 8839 §5.4: ice-chars, at most 256 of them.
 pub(super) fn ice_text(text: &str, shortest: usize) -> Option<String> {
     let fits = (shortest..=256).contains(&text.len());
-    let chars = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    let chars =
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
     (fits && chars).then(|| text.into())
 }
 

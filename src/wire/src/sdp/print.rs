@@ -177,9 +177,8 @@ fn rid_value(line: &RidLine) -> String {
 fn simulcast_value(simulcast: &Simulcast) -> String {
     let streams = |streams: &[Vec<RidRef>]| {
         let alternative = |r: &RidRef| format!("{}{}", if r.paused { "~" } else { "" }, r.rid);
-        let stream = |stream: &Vec<RidRef>| {
-            stream.iter().map(alternative).collect::<Vec<_>>().join(",")
-        };
+        let stream =
+            |stream: &Vec<RidRef>| stream.iter().map(alternative).collect::<Vec<_>>().join(",");
         streams.iter().map(stream).collect::<Vec<_>>().join(";")
     };
     let mut parts = Vec::new();
