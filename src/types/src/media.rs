@@ -392,7 +392,8 @@ pub struct Egress {
     pub kind: MediaKind,
     /// The section of the receiver that carries it.
     pub mid: Mid,
-    /// The SSRC that the receiver was told.
+    /// The SSRC that the receiver was told. WHEP hands it on from one track to the next on its section, since there is
+    /// no other offer: numbering then goes on under it, as SRTP must never use a number twice (RFC 3711 §9.1).
     pub ssrc: Ssrc,
     /// The SSRC of our retransmissions, when RTX was agreed.
     pub rtx: Option<Ssrc>,
