@@ -110,12 +110,15 @@ export function Logo({ size = 40 }: { size?: number }) {
   return (
     <svg class="logo" width={size} height={size} viewBox="0 0 64 64" aria-hidden="true">
       <rect width="64" height="64" rx="18" class="logo-tile" />
-      <path
-        class="logo-receiver"
-        transform="rotate(-24 32 27)"
-        d="M17 24c9-8 21-8 30 0l-3.5 7.5-7.5-2.4-.6-4a19 19 0 0 0-6.8 0l-.6 4-7.5 2.4z"
-      />
-      <path class="logo-rest" d="M18 50c2.5-8 7-11.5 14-11.5S43.5 42 46 50z" />
+      <path class="logo-receiver" transform="rotate(-16 32 26) translate(0 -2)" d={RECEIVER} />
+      <path class="logo-rest" d={REST} />
     </svg>
   );
 }
+
+const RECEIVER =
+  'M11.5 27.5c1.5-5.5 10-10 20.5-10s19 4.5 20.5 10c.6 2.2.4 4.3-.2 6-.6 1.6' +
+  '-2.2 2.3-3.9 1.8l-6.3-1.8c-1.5-.4-2.5-1.8-2.5-3.3v-2.7a27 27 0 0 0-15.2 0v2.7c0 ' +
+  '1.5-1 2.9-2.5 3.3l-6.3 1.8c-1.7.5-3.3-.2-3.9-1.8-.6-1.7-.8-3.8-.2-6z';
+
+const REST = 'M17 52c0-7 5.5-12 15-12s15 5 15 12c0 1.1-.9 2-2 2H19a2 2 0 0 1-2-2z';
