@@ -4,8 +4,8 @@
 use offhook_types::media::{DtlsRole, Extension, IceCredentials, Remote};
 use offhook_types::{Codec, H264, MediaKind, Mid, PayloadType};
 use offhook_wire::sdp::{
-    Direction, Encoding, ExtensionName, Extmap, Feedback, Format, MAX_SECTIONS, Protocol, Section, SectionKind,
-    Session, Setup,
+    Direction, Encoding, ExtensionName, Extmap, Feedback, Format, MAX_SECTIONS, Protocol, Section,
+    SectionKind, Session, Setup,
 };
 
 use super::agree::{Bundle, Flow};
@@ -18,10 +18,26 @@ const VIDEO: [(u8, Codec, &str); 8] = [
     (96, Codec::Vp8, ""),
     (98, Codec::Vp9 { profile: 0 }, "profile-id=0"),
     (100, Codec::Vp9 { profile: 2 }, "profile-id=2"),
-    (102, h264(1, 0x42e0), "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
-    (104, h264(0, 0x42e0), "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
-    (106, h264(1, 0x4d00), "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f"),
-    (108, h264(1, 0x6400), "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f"),
+    (
+        102,
+        h264(1, 0x42e0),
+        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+    ),
+    (
+        104,
+        h264(0, 0x42e0),
+        "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
+    ),
+    (
+        106,
+        h264(1, 0x4d00),
+        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f",
+    ),
+    (
+        108,
+        h264(1, 0x6400),
+        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f",
+    ),
     (112, Codec::Av1 { profile: 0 }, "level-idx=5;profile=0;tier=0"),
 ];
 /// Opus.
@@ -84,6 +100,13 @@ impl Negotiation {
         })
     }
 
+    /// Our offer or its answer was lost with the connection that carried it: another may be made.
+    pub fn withdraw(&mut self) {
+        if self.offering == Offering::Pending {
+            self.offering = Offering::Stable;
+        }
+    }
+
     /// What the peer answered to our offer.
     pub fn accept_answer(&mut self, answer: &Session) -> Result<Agreement, Refused> {
         if self.offering != Offering::Pending {
@@ -115,7 +138,8 @@ impl Negotiation {
 
     /// Whether a wish needs a section that does not exist yet.
     fn lacks(&self, slots: &[Slot], wish: &Wish) -> bool {
-        let carries = |slot: &Slot| slot.outbound.as_ref().and_then(|o| o.track) == Some(wish.track);
+        let carries =
+            |slot: &Slot| slot.outbound.as_ref().and_then(|o| o.track) == Some(wish.track);
         !slots.iter().any(carries) && !self.refused.contains(&wish.track)
     }
 
@@ -210,21 +234,24 @@ fn formats(kind: MediaKind) -> Vec<Format> {
             fmtp: "minptime=10;useinbandfec=1".into(),
             feedback: vec![Feedback::Nack],
         }],
-        MediaKind::Video => VIDEO.iter().flat_map(|&(number, codec, fmtp)| {
-            let media = Format {
-                payload_type: PayloadType(number),
-                encoding: Encoding::Media(codec),
-                fmtp: fmtp.into(),
-                feedback: vec![Feedback::Nack, Feedback::NackPli, Feedback::CcmFir],
-            };
-            let repair = Format {
-                payload_type: PayloadType(number + 1),
-                encoding: Encoding::Rtx { of: PayloadType(number), clock_rate: 90_000 },
-                fmtp: format!("apt={number}"),
-                feedback: Vec::new(),
-            };
-            [media, repair]
-        }).collect(),
+        MediaKind::Video => VIDEO
+            .iter()
+            .flat_map(|&(number, codec, fmtp)| {
+                let media = Format {
+                    payload_type: PayloadType(number),
+                    encoding: Encoding::Media(codec),
+                    fmtp: fmtp.into(),
+                    feedback: vec![Feedback::Nack, Feedback::NackPli, Feedback::CcmFir],
+                };
+                let repair = Format {
+                    payload_type: PayloadType(number + 1),
+                    encoding: Encoding::Rtx { of: PayloadType(number), clock_rate: 90_000 },
+                    fmtp: format!("apt={number}"),
+                    feedback: Vec::new(),
+                };
+                [media, repair]
+            })
+            .collect(),
     }
 }
 
