@@ -174,6 +174,7 @@ impl Calls {
             Input::RoomGone { call } => self.room_gone(now, call),
             Input::MediaJoined { call, user } => self.media_joined(call, user),
             Input::MediaLeft { call, user } => self.media_left(now, call, user),
+            Input::MediaPresent { call, users } => self.media_present(now, call, &users),
             Input::Drain => self.draining = true,
             Input::Stop => self.stop(now),
         }
@@ -211,6 +212,12 @@ impl Calls {
     pub fn snapshot(&self, now: Time, by: By) -> Vec<Snapshot> {
         let call = self.in_call.get(&by.user).and_then(|call| self.calls.get(call));
         call.and_then(|live| live.snapshot(now, by)).into_iter().collect()
+    }
+
+    /// The accepted calls whose room stands.
+    pub fn met(&self) -> impl Iterator<Item = CallId> + '_ {
+        let met = |live: &&Live| live.accepted().is_some_and(|at| at.room_until.is_none());
+        self.calls.values().filter(met).map(|live| live.id)
     }
 
     /// Live calls.

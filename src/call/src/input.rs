@@ -116,6 +116,13 @@ pub enum Input {
         /// Which side.
         user: UserId,
     },
+    /// Exactly these are in the room, whatever was said before. For whoever missed who came and went.
+    MediaPresent {
+        /// Whose room.
+        call: CallId,
+        /// Who is in it.
+        users: Vec<UserId>,
+    },
     /// Place no new calls; let the live ones run.
     Drain,
     /// End every call now, with [`Cause::Server`](crate::Cause::Server).

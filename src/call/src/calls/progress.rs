@@ -117,6 +117,18 @@ impl Calls {
         }
     }
 
+    pub(super) fn media_present(&mut self, now: Time, call: CallId, users: &[UserId]) {
+        let Some(live) = self.calls.get(&call) else { return };
+        let sides = [Some(live.caller.by.user), live.callee];
+        for user in sides.into_iter().flatten() {
+            if users.contains(&user) {
+                self.media_joined(call, user);
+            } else {
+                self.media_left(now, call, user);
+            }
+        }
+    }
+
     pub(super) fn stop(&mut self, now: Time) {
         self.draining = true;
         while let Some((&call, _)) = self.calls.first_key_value() {

@@ -58,6 +58,7 @@ enum Step {
     RoomGone(usize),
     In(User, usize),
     Out(User, usize),
+    OnlyIn(User, usize),
     Drain,
     Stop,
     /// Nothing but time.
@@ -152,6 +153,7 @@ impl Bench {
             RoomGone(index) => Input::RoomGone { call: call(index) },
             In(user, index) => Input::MediaJoined { call: call(index), user: id(user) },
             Out(user, index) => Input::MediaLeft { call: call(index), user: id(user) },
+            OnlyIn(user, index) => Input::MediaPresent { call: call(index), users: vec![id(user)] },
             Drain => Input::Drain,
             Stop => Input::Stop,
             Wait => return None,

@@ -192,3 +192,27 @@ fn a_call_ends_at_the_longest_allowed() {
     );
     check_with(Config::default(), &[A1, B1, B2], TALK, &[(hours + 9_000, Wait, &end)]);
 }
+
+#[test]
+fn what_was_missed_about_the_room_is_made_up_for() {
+    let end = "A1 ended connection_lost 68000, B1 ended connection_lost 68000, no room, \
+               close connection_lost 68000";
+    check_with(
+        Config::default(),
+        &[A1, B1, B2],
+        TALK,
+        &[
+            (10_000, OnlyIn(A, 0), "ok"),
+            (20_000, OnlyIn(A, 0), "ok"),
+            (99_000, Wait, &format!("@70000: {end}")),
+        ],
+    );
+    let end = "A1 ended connection_lost 20100, B1 ended connection_lost 20100, no room, \
+               close connection_lost 20100";
+    check_with(
+        Config::default(),
+        &[A1, B1, B2],
+        &TALK[..5],
+        &[(3_000, OnlyIn(A, 0), "ok"), (99_000, Wait, &format!("@22100: {end}"))],
+    );
+}

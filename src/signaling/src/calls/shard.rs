@@ -1,0 +1,254 @@
+//! The task itself: mailbox and timers in, effects out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use offhook_call::{
+    By, Calls, Cause, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Snapshot,
+};
+use offhook_proto::client::{CallSnapshot, MediaGrant};
+use offhook_types::counters::Counted;
+use offhook_types::{CallId, DeviceId, Rng, SessionId, Time, UserId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::meeting::{Meeting, Present};
+use super::writer::Writer;
+use super::{Counts, DeviceEvent, Neighbours, Options, room_name, translate, wall_now};
+use crate::push::Wake;
+use crate::token::Claims;
+
+/// What the task is sent.
+pub(super) enum Mail {
+    Attach {
+        by: By,
+        session: SessionId,
+        events: mpsc::Sender<DeviceEvent>,
+        /// The user's display name.
+        name: Arc<str>,
+        reply: oneshot::Sender<Vec<CallSnapshot>>,
+    },
+    Ask {
+        input: Input,
+        reply: oneshot::Sender<Result<Reply, Refusal>>,
+    },
+    Post {
+        input: Input,
+    },
+    /// Who is in which call's room, after room events were missed.
+    Present(Present),
+    Count {
+        reply: oneshot::Sender<Counts>,
+    },
+    /// Answered when everything is written.
+    Stop {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// A device's session as the task sees it.
+struct Attached {
+    session: SessionId,
+    events: mpsc::Sender<DeviceEvent>,
+    name: Arc<str>,
+}
+
+struct Shard {
+    machine: Calls,
+    options: Options,
+    neighbours: Neighbours,
+    origin: Instant,
+    devices: BTreeMap<DeviceId, Attached>,
+    slow_sessions: u64,
+    writer: Writer,
+    meeting: Meeting,
+}
+
+/// Mails taken between two looks at the timers.
+const BATCH: usize = 64;
+
+pub(super) fn start(options: Options, neighbours: Neighbours, seed: u64) -> mpsc::Sender<Mail> {
+    let (mailbox, mail) = mpsc::channel(options.mailbox.max(1));
+    let writer = Writer::start(neighbours.store.clone(), mailbox.downgrade(), options.unwritten);
+    let meeting = Meeting::start(&neighbours.rooms, mailbox.downgrade(), &options.calls);
+    let shard = Shard {
+        machine: Calls::new(options.calls, Rng::from_seed(seed)),
+        options,
+        neighbours,
+        origin: Instant::now(),
+        devices: BTreeMap::new(),
+        slow_sessions: 0,
+        writer,
+        meeting,
+    };
+    tokio::spawn(shard.run(mail));
+    mailbox
+}
+
+impl Shard {
+    async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>) {
+        let mut mails = Vec::with_capacity(BATCH);
+        loop {
+            let due = self.machine.next_timeout().map(|due| self.origin + due.since(Time::ZERO));
+            let timer = sleep_until(due.unwrap_or(self.origin));
+            tokio::select! {
+                taken = mailbox.recv_many(&mut mails, BATCH) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    for mail in mails.drain(..) {
+                        self.take(mail);
+                        self.carry_out();
+                    }
+                }
+                () = timer, if due.is_some() => {}
+            }
+            self.machine.handle_timeout(self.now());
+            self.carry_out();
+        }
+    }
+
+    fn now(&self) -> Time {
+        let micros = self.origin.elapsed().as_micros();
+        Time::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    fn handle(&mut self, input: Input) -> Result<Reply, Refusal> {
+        self.machine.handle(self.now(), wall_now(), input)
+    }
+
+    fn take(&mut self, mail: Mail) {
+        match mail {
+            Mail::Attach { by, session, events, name, reply } => {
+                self.devices.insert(by.device, Attached { session, events, name });
+                let calls = match self.handle(Input::Attach { by, session }) {
+                    Ok(Reply::Attached(calls)) => calls,
+                    _ => Vec::new(),
+                };
+                let calls = calls.into_iter().map(|call| self.snapshot(by, call)).collect();
+                let _ = reply.send(calls);
+            }
+            Mail::Ask { input, reply } => {
+                let result = self.handle(input);
+                let _ = reply.send(result);
+            }
+            Mail::Post { input } => {
+                self.forget_session(&input);
+                let _ = self.handle(input);
+            }
+            Mail::Present(present) => self.present(&present),
+            Mail::Count { reply } => {
+                let _ = reply.send(Counts {
+                    live: self.machine.live(),
+                    devices: self.devices.len(),
+                    slow_sessions: self.slow_sessions,
+                    calls: self.machine.stats().clone(),
+                });
+            }
+            Mail::Stop { reply } => {
+                let _ = self.handle(Input::Stop);
+                self.carry_out();
+                self.writer.flush(reply);
+            }
+        }
+    }
+
+    /// Drop the channel of a session that is over. The device may have attached another since.
+    fn forget_session(&mut self, input: &Input) {
+        match input {
+            Input::Close { by, session } => {
+                if self.devices.get(&by.device).is_some_and(|at| at.session == *session) {
+                    self.devices.remove(&by.device);
+                }
+            }
+            Input::SignOut { by } => {
+                self.devices.remove(&by.device);
+            }
+            _ => {}
+        }
+    }
+
+    fn present(&mut self, present: &Present) {
+        let calls: Vec<CallId> = self.machine.met().collect();
+        for call in calls {
+            let input = match present.get(&call) {
+                Some(users) => Input::MediaPresent { call, users: users.clone() },
+                None => Input::RoomGone { call },
+            };
+            let _ = self.handle(input);
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.machine.poll() {
+            match effect {
+                Effect::Tell { device, event } => self.tell(device, event),
+                Effect::Record { record, step } => self.record(record, step),
+                Effect::OpenRoom { call, .. } => self.meeting.open(call),
+                Effect::CloseRoom { call } => self.meeting.close(call),
+                Effect::Push { device, call } => {
+                    self.neighbours.push.push(Wake::Ring, device, call);
+                }
+                Effect::CancelPush { device, call } => {
+                    self.neighbours.push.push(Wake::Cancel, device, call);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, device: DeviceId, event: Event) {
+        let Some(attached) = self.devices.get(&device) else { return };
+        let event = match event {
+            Event::Accepted { call, user, accepted_at } => {
+                let grant = self.grant(call, user, &attached.name);
+                translate::accepted(call, grant, accepted_at)
+            }
+            event => translate::event(event),
+        };
+        if let Err(error) = attached.events.try_send(event) {
+            self.slow_sessions += u64::from(matches!(error, mpsc::error::TrySendError::Full(_)));
+            self.devices.remove(&device);
+        }
+    }
+
+    fn snapshot(&self, by: By, call: Snapshot) -> CallSnapshot {
+        let name = self.devices.get(&by.device).map(|attached| attached.name.as_ref());
+        let grant = call.room_ready.then(|| self.grant(call.call, by.user, name.unwrap_or("")));
+        translate::snapshot(call, grant.flatten())
+    }
+
+    /// A token for one user in one call's room. Nothing but a configuration without keys prevents
+    /// it; the device then has no way in, and the call ends at its join timeout.
+    fn grant(&self, call: CallId, user: UserId, name: &str) -> Option<MediaGrant> {
+        let room = room_name(call);
+        let claims = Claims { name: name.into(), ..Claims::join(room.as_str(), user.to_string()) };
+        match self.neighbours.keys.mint(&claims, self.options.grant_ttl) {
+            Ok(token) => Some(MediaGrant { url: self.options.media_url.clone(), token, room }),
+            Err(error) => {
+                tracing::error!(%call, %error, "no media grant could be signed");
+                None
+            }
+        }
+    }
+
+    fn record(&mut self, record: Record, step: RecordStep) {
+        let call = record.call;
+        match (step, record.ending) {
+            (RecordStep::Open, _) => tracing::info!(%call, "call placed"),
+            (RecordStep::Accept, _) => tracing::info!(%call, "call accepted"),
+            (RecordStep::Close, Some(ending)) => {
+                let cause = ending.cause.label();
+                if ending.cause == Cause::Server {
+                    tracing::warn!(%call, cause, "call ended");
+                } else {
+                    tracing::info!(%call, cause, "call ended");
+                }
+            }
+            (RecordStep::Close, None) => {}
+        }
+        if !self.writer.write(record, step) {
+            tracing::warn!(%call, "too many records wait to be written, call refused");
+            let _ = self.handle(Input::Recorded { call, durable: false });
+        }
+    }
+}
