@@ -8,6 +8,7 @@ use core::fmt;
 
 use offhook_types::counted;
 use offhook_types::media::SrtpProfile;
+use offhook_wire::rtp::Head;
 
 use cipher::Cipher;
 use replay::Sources;
@@ -182,10 +183,8 @@ impl Unprotect {
     /// nothing.
     #[inline]
     pub fn unprotect_rtp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<Opened, Drop> {
-        let header_len = rtp_header_len(packet).ok_or(Drop::Malformed)?;
-        let ssrc = word(packet, SSRC_OFFSET).ok_or(Drop::Malformed)?;
-        let number = packet.get(2..4).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes);
-        let number = number.ok_or(Drop::Malformed)?;
+        let Head { header, header_len, .. } = Head::parse(packet).map_err(|_| Drop::Malformed)?;
+        let (ssrc, number) = (header.ssrc.0, header.sequence);
         if packet.len() < header_len + self.rtp.tag_len() {
             return Err(Drop::Malformed);
         }
@@ -243,21 +242,6 @@ impl Unprotect {
     }
 }
 
-/// Length of the RTP header with its CSRCs and extension block (RFC 3550 §5.1, §5.3.1). The packet cannot be parsed as a
-/// whole yet: its padding is still encrypted.
-fn rtp_header_len(packet: &[u8]) -> Option<usize> {
-    let &first = packet.first()?;
-    if first >> 6 != 2 {
-        return None;
-    }
-    let fixed = FIXED_HEADER_LEN + 4 * usize::from(first & 0x0f);
-    if first & 0x10 == 0 {
-        return Some(fixed);
-    }
-    let words = packet.get(fixed + 2..fixed + 4)?.try_into().ok().map(u16::from_be_bytes)?;
-    Some(fixed + 4 + 4 * usize::from(words))
-}
-
 #[inline]
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..offset + 4)?.try_into().ok().map(u32::from_be_bytes)
@@ -277,7 +261,6 @@ const fn salt_len(profile: SrtpProfile) -> usize {
     }
 }
 
-const FIXED_HEADER_LEN: usize = 12;
 const SSRC_OFFSET: usize = 8;
 const RTCP_SSRC_OFFSET: usize = 4;
 /// First header and sender SSRC stay in the clear (RFC 3711 §3.4).
