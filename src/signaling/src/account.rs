@@ -32,6 +32,7 @@ pub use self::delivery::Delivery;
 pub(crate) use self::exchange::{Asked, Caller, Encoding};
 pub use self::failure::Failure;
 pub(crate) use self::number::read_from as read_number_from;
+pub(crate) use self::secret::draw_id;
 use self::secret::{CodeSecret, Kind};
 use self::source::Source;
 use crate::limit::{Keyed, Rate, Total};

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod calls;
+pub mod client;
 pub mod limit;
 pub mod media_node;
 pub mod negotiation;
