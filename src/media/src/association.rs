@@ -76,7 +76,7 @@ pub(crate) struct Shared {
     pub(crate) on_event: OnEvent,
     /// Handshakes in progress on the node.
     pub(crate) handshakes: AtomicUsize,
-    pub(crate) stopping: AtomicBool,
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 /// One association thread.
@@ -89,6 +89,7 @@ pub(crate) struct Associations {
     /// When each peer wants to be looked at.
     timers: BTreeSet<(Time, LegId)>,
     figures: Snapshot,
+    next_publish: Time,
     published: Arc<Mutex<Snapshot>>,
     /// DTLS output; grown by it when too small.
     buffer: Vec<u8>,
@@ -116,6 +117,7 @@ impl Associations {
             peers: HashMap::new(),
             timers: BTreeSet::new(),
             figures: Snapshot::default(),
+            next_publish: Time::ZERO,
             published: Arc::default(),
             buffer: vec![0; 2048],
         }
@@ -165,7 +167,10 @@ impl Associations {
             side.answers.settle();
             busy |= side.answers.is_backed_up();
         }
-        self.publish();
+        if now >= self.next_publish {
+            self.next_publish = now + IDLE;
+            self.publish();
+        }
         busy
     }
 
@@ -178,10 +183,14 @@ impl Associations {
         self.waker.sleep(None, due.min(IDLE), idle);
     }
 
-    fn publish(&mut self) {
-        self.figures.handshakes = self.peers.values().filter(|p| p.is_shaking_hands()).count() as u64;
+    pub(crate) fn publish(&mut self) {
+        let shaking = self.peers.values().filter(|peer| peer.is_shaking_hands());
+        self.figures.handshakes = shaking.count() as u64;
         if let Ok(mut published) = self.published.try_lock() {
-            published.clone_from(&self.figures);
+            published.copy_from(&self.figures);
+            for peer in self.peers.values() {
+                peer.count(&mut published);
+            }
         }
     }
 
@@ -238,9 +247,8 @@ impl Associations {
     }
 
     fn send_message(&mut self, now: Time, message: &Message) {
-        let taken = self.with(now, message.leg, |peer, _| {
-            peer.send(now, message.kind, &message.payload)
-        });
+        let taken =
+            self.with(now, message.leg, |peer, _| peer.send(now, message.kind, &message.payload));
         match taken {
             Some(Ok(())) => self.figures.counts.add(Count::MessagesToPeers),
             Some(Err(drop)) => self.figures.drops.add(drop),
@@ -308,6 +316,7 @@ impl Associations {
                 self.timers.remove(&(due, leg));
             }
             peer.close(now, &self.shared, &mut self.buffer);
+            peer.count(&mut self.figures);
         }
         self.figures.counts.add(Count::LegsDown);
         tracing::info!(%leg, ?end, "leg down");

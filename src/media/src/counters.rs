@@ -2,7 +2,7 @@
 //! the sum of the copies.
 
 use offhook_types::counted;
-use offhook_types::counters::Counters;
+use offhook_types::counters::{Counted, Counters};
 use offhook_types::media::{DtlsVersion, SrtpProfile};
 
 counted! {
@@ -48,8 +48,10 @@ counted! {
         RtcpForged = "rtcp_forged",
         /// RTCP received before, or older than the replay window.
         RtcpReplayed = "rtcp_replayed",
-        /// The track is muted.
-        Muted = "muted",
+        /// Another worker handed over a packet of a track that nobody here receives any more.
+        HandoffStale = "handoff_stale",
+        /// RTCP that was too long, or not encrypted.
+        RtcpRefused = "rtcp_refused",
         /// Every packet slot is taken.
         NoSlot = "no_slot",
         /// Another worker does not keep up with what is handed to it.
@@ -154,6 +156,12 @@ pub struct Snapshot {
     pub drops: Counters<Drop>,
     /// Everything else that is counted.
     pub counts: Counters<Count>,
+    /// Packets that routing gave to nobody, or not to a receiver who would have had them.
+    pub routing: Counters<offhook_sfu::Drop>,
+    /// DTLS datagrams without effect.
+    pub handshake: Counters<offhook_rtc::dtls::Drop>,
+    /// Data channel packets and messages thrown away.
+    pub channels: Counters<offhook_rtc::sctp::Drop>,
     /// Legs open.
     pub legs: u64,
     /// Rooms with a leg, counted once per worker.
@@ -173,12 +181,33 @@ impl Snapshot {
     pub fn merge(&mut self, other: &Self) {
         self.drops.merge(&other.drops);
         self.counts.merge(&other.counts);
+        self.routing.merge(&other.routing);
+        self.handshake.merge(&other.handshake);
+        self.channels.merge(&other.channels);
         self.legs = self.legs.saturating_add(other.legs);
         self.rooms = self.rooms.saturating_add(other.rooms);
         self.tracks = self.tracks.saturating_add(other.tracks);
         self.egress = self.egress.saturating_add(other.egress);
         self.handshakes = self.handshakes.saturating_add(other.handshakes);
         self.free_slots = self.free_slots.saturating_add(other.free_slots);
+    }
+
+    /// Become a copy without allocating.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        copy(&mut self.drops, &other.drops);
+        copy(&mut self.counts, &other.counts);
+        copy(&mut self.routing, &other.routing);
+        copy(&mut self.handshake, &other.handshake);
+        copy(&mut self.channels, &other.channels);
+        (self.legs, self.rooms, self.tracks) = (other.legs, other.rooms, other.tracks);
+        (self.egress, self.handshakes) = (other.egress, other.handshakes);
+        self.free_slots = other.free_slots;
+    }
+}
+
+fn copy<T: Counted>(to: &mut Counters<T>, from: &Counters<T>) {
+    for (what, many) in from.iter() {
+        to.add_many(what, many.wrapping_sub(to.get(what)));
     }
 }
 

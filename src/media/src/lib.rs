@@ -22,7 +22,8 @@ mod rings;
 mod slots;
 mod socket;
 mod transmit;
+mod worker;
 
 pub use config::{Config, Limits, Timeouts};
 pub use counters::{Count, Drop, Snapshot};
-pub use node::{Node, OnEvent, Refused, StartError};
+pub use node::{Node, OnEvent, Refused, StartError, SteppedNode};

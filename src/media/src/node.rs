@@ -1,12 +1,23 @@
 //! The node: starts the threads, hands out placements, passes commands on, sums the counters.
 
+mod assembly;
+mod placements;
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::time::Duration;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 
-use offhook_types::RoomId;
-use offhook_types::media::{Command, Event, Fingerprint, Placement};
+use offhook_types::media::{Command, DataKind, Event, Fingerprint, Placement};
+use offhook_types::{LegId, RoomId, WorkerId};
 
+use crate::association::{Associations, Message};
+use crate::rings::{Outbox, Waker};
+use crate::socket::pin_thread;
+use crate::worker::Worker;
 use crate::{Config, Snapshot};
+use placements::Placements;
 
 /// What the node calls with each [`Event`], from its own threads. It must not block: put the event on a channel.
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -27,51 +38,288 @@ pub enum StartError {
     },
     /// No certificate could be made.
     #[error("cannot make a DTLS certificate")]
-    Certificate,
-    /// A thread could not be started.
+    Certificate(#[from] offhook_rtc::dtls::CertificateError),
+    /// A thread, or what it sleeps on, could not be had.
     #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
+    Thread(#[from] io::Error),
 }
 
-/// The node did not take a command: its queue is full, or it is stopping.
+/// The node did not take a command: its queue is full, the worker does not exist, or the node is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the media node refuses commands")]
 pub struct Refused;
 
 /// A running media node. All methods may be called from any thread; none waits for the data plane but [`Node::stop`].
 pub struct Node {
-    certificate: Fingerprint,
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<Thread>>,
 }
+
+/// What handles, workers and tests share.
+struct Shared {
+    fingerprint: Fingerprint,
+    legs_per_worker: usize,
+    stop_within: Duration,
+    stopping: Arc<AtomicBool>,
+    workers: Vec<WorkerDoor>,
+    associations: Vec<AssociationDoor>,
+    placements: Arc<Mutex<Placements>>,
+}
+
+/// How a worker is reached.
+struct WorkerDoor {
+    commands: Mutex<Outbox<Command>>,
+    waker: Arc<Waker>,
+    candidates: Vec<core::net::SocketAddr>,
+    serial: AtomicU64,
+    published: Arc<Mutex<Snapshot>>,
+}
+
+/// How an association thread is reached.
+struct AssociationDoor {
+    messages: Mutex<Outbox<Message>>,
+    waker: Arc<Waker>,
+    published: Arc<Mutex<Snapshot>>,
+}
+
+struct Thread {
+    handle: thread::JoinHandle<()>,
+    /// Disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Worker,
+    Association,
+}
+
+/// Places in a command ring kept for what makes room: the ends of legs.
+const RESERVED: usize = 1024;
 
 impl Node {
     /// Open the sockets and start the threads.
     pub fn start(config: Config, on_event: OnEvent) -> Result<Self, StartError> {
-        let _ = (config, on_event);
-        Err(StartError::Certificate)
+        let pin = config.pin;
+        let (shared, workers, associations) = assembly::assemble(config, on_event)?;
+        let node = Self { shared, threads: Mutex::default() };
+        for (nth, associations) in associations.into_iter().enumerate() {
+            let name = format!("media-assoc-{nth}");
+            node.spawn(Kind::Association, name, move || associations.run())?;
+        }
+        for (nth, worker) in workers.into_iter().enumerate() {
+            node.spawn(Kind::Worker, format!("media-{nth}"), move || {
+                if pin && let Err(error) = pin_thread(nth) {
+                    tracing::warn!(worker = nth, %error, "cannot pin media worker to a core");
+                }
+                worker.run();
+            })?;
+        }
+        Ok(node)
+    }
+
+    fn spawn(
+        &self,
+        kind: Kind,
+        name: String,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (alive, ended) = mpsc::channel::<()>();
+        let handle = thread::Builder::new().name(name).spawn(move || {
+            let _alive = alive;
+            run();
+        })?;
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push(Thread { handle, ended, kind });
+        Ok(())
     }
 
     /// Where a new leg of a room goes; `None` when the node is full or stopping.
     pub fn place(&self, room: RoomId) -> Option<Placement> {
-        let _ = room;
-        None
+        self.shared.place(room)
     }
 
     /// Pass a command on. Commands about one leg are applied in the order of these calls.
     pub fn send(&self, command: Command) -> Result<(), Refused> {
-        let _ = command;
-        Err(Refused)
+        self.shared.send(command)
     }
 
     /// SHA-256 of the certificate that every leg shows.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.certificate
+        self.shared.fingerprint
     }
 
-    /// The counters of all threads, as of a quarter of a second ago or later.
+    /// The counters of all threads, a quarter of a second old at most.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::default()
+        self.shared.snapshot()
     }
 
-    /// End every leg with `Drained`, stop the threads and wait for them, within `timeouts.stop`. Later calls do nothing.
-    pub fn stop(&self) {}
+    /// End every leg with `Drained`, stop the threads and wait for them, each within `timeouts.stop`. Later calls do
+    /// nothing.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = core::mem::take(&mut *threads);
+        let (workers, associations): (Vec<_>, Vec<_>) =
+            threads.into_iter().partition(|thread| thread.kind == Kind::Worker);
+        self.shared.workers.iter().for_each(|door| door.waker.wake());
+        join(workers, self.shared.stop_within);
+        // These end when the workers have let go of their rings.
+        self.shared.associations.iter().for_each(|door| door.waker.wake());
+        join(associations, self.shared.stop_within);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn join(threads: Vec<Thread>, within: Duration) {
+    for thread in threads {
+        match thread.ended.recv_timeout(within) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                tracing::error!(thread = thread.handle.thread().name(), "media thread hangs");
+            }
+            _ => {
+                let _ = thread.handle.join();
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn place(&self, room: RoomId) -> Option<Placement> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        let worker = {
+            let placements = self.placements.lock().unwrap_or_else(PoisonError::into_inner);
+            placements.choose(room, self.legs_per_worker)?
+        };
+        let door = self.workers.get(usize::from(worker.0))?;
+        let leg = LegId::new(worker, door.serial.fetch_add(1, Ordering::Relaxed));
+        Some(Placement { leg, candidates: door.candidates.clone() })
+    }
+
+    fn send(&self, command: Command) -> Result<(), Refused> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(Refused);
+        }
+        let leg = match &command {
+            Command::SendData { leg, kind, payload } => {
+                return self.send_message(*leg, *kind, payload.clone());
+            }
+            Command::OpenLeg(open) => open.leg,
+            Command::SetRemote { leg, .. }
+            | Command::SetNegotiated { leg, .. }
+            | Command::CloseLeg { leg }
+            | Command::AddIngress { leg, .. }
+            | Command::RemoveIngress { leg, .. }
+            | Command::SetMuted { leg, .. }
+            | Command::AddEgress { leg, .. }
+            | Command::SetWant { leg, .. }
+            | Command::RemoveEgress { leg, .. } => *leg,
+        };
+        let opened = match &command {
+            Command::OpenLeg(open) => Some(open.room),
+            _ => None,
+        };
+        let closes = matches!(command, Command::CloseLeg { .. });
+        let door = self.workers.get(usize::from(leg.worker().0)).ok_or(Refused)?;
+        let mut commands = door.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if !closes && commands.room() <= RESERVED {
+            return Err(Refused);
+        }
+        if let Some(room) = opened {
+            // Before the command, since the leg may end before this returns.
+            self.placements.lock().unwrap_or_else(PoisonError::into_inner).opened(leg, room);
+        }
+        if !commands.offer(command) {
+            return Err(Refused);
+        }
+        commands.settle();
+        Ok(())
+    }
+
+    fn send_message(&self, leg: LegId, kind: DataKind, payload: Arc<[u8]>) -> Result<(), Refused> {
+        let serial = leg.0 & 0xffff_ffff_ffff;
+        let nth = serial % self.associations.len().max(1) as u64;
+        let door = self.associations.get(nth as usize).ok_or(Refused)?;
+        let mut messages = door.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = messages.offer(Message { leg, kind, payload });
+        messages.settle();
+        if taken { Ok(()) } else { Err(Refused) }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut sum = Snapshot::default();
+        let workers = self.workers.iter().map(|door| &door.published);
+        let associations = self.associations.iter().map(|door| &door.published);
+        for published in workers.chain(associations) {
+            sum.merge(&published.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+}
+
+/// A node without threads: the caller drives every turn. For tests that must see each step, and for benches.
+pub struct SteppedNode {
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
+    associations: Vec<Associations>,
+    clock: crate::clock::Clock,
+}
+
+impl SteppedNode {
+    /// Open the sockets, start nothing.
+    pub fn new(config: Config, on_event: OnEvent) -> Result<Self, StartError> {
+        let (shared, workers, associations) = assembly::assemble(config, on_event)?;
+        let clock = crate::clock::Clock::start();
+        Ok(Self { shared, workers, associations, clock })
+    }
+
+    /// One turn of every worker and association thread. True when more may be waiting already.
+    pub fn turn(&mut self) -> bool {
+        let mut busy = false;
+        for nth in 0..self.workers.len() {
+            busy |= self.turn_worker(WorkerId(nth as u16));
+        }
+        let now = self.clock.now();
+        for associations in &mut self.associations {
+            busy |= associations.turn(now);
+        }
+        busy
+    }
+
+    /// One turn of one worker.
+    pub fn turn_worker(&mut self, worker: WorkerId) -> bool {
+        let now = self.clock.now();
+        self.workers.get_mut(usize::from(worker.0)).is_some_and(|worker| worker.turn(now))
+    }
+
+    /// Like [`Node::place`].
+    pub fn place(&self, room: RoomId) -> Option<Placement> {
+        self.shared.place(room)
+    }
+
+    /// Like [`Node::send`].
+    pub fn send(&self, command: Command) -> Result<(), Refused> {
+        self.shared.send(command)
+    }
+
+    /// Like [`Node::fingerprint`].
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.shared.fingerprint
+    }
+
+    /// The counters as they are now.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let now = self.clock.now();
+        self.workers.iter_mut().for_each(|worker| worker.publish(now));
+        self.associations.iter_mut().for_each(Associations::publish);
+        self.shared.snapshot()
+    }
 }

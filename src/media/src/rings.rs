@@ -96,6 +96,11 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// How many more items the ring takes now.
+    pub(crate) fn room(&self) -> usize {
+        self.ring.slots()
+    }
+
     /// Something waits for the reader to make room.
     pub(crate) fn is_backed_up(&self) -> bool {
         !self.waiting.is_empty()

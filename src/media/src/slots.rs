@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use offhook_types::WorkerId;
-use offhook_types::time::Time;
+use offhook_types::{Codec, Time, WorkerId};
 
 /// Longest packet kept: an Ethernet frame's worth. Longer ones are dropped.
 pub(crate) const SLOT_BYTES: usize = 1504;
@@ -19,6 +18,10 @@ pub(crate) struct Slot {
     pub(crate) arrived: Time,
     /// Its sequence number unwrapped.
     pub(crate) sequence: u64,
+    /// Which of its track's layers it belongs to.
+    pub(crate) layer: u8,
+    /// What it is encoded with.
+    pub(crate) codec: Codec,
     /// Length of the packet in `bytes`.
     pub(crate) len: usize,
     /// Header and payload as the publisher sent them; a retransmission is stored as its original.
@@ -43,8 +46,15 @@ const LOOK: usize = 4;
 
 impl Arena {
     pub(crate) fn new(home: WorkerId, slots: usize) -> Self {
-        let slot =
-            || Slot { home, arrived: Time::ZERO, sequence: 0, len: 0, bytes: [0; SLOT_BYTES] };
+        let slot = || Slot {
+            home,
+            arrived: Time::ZERO,
+            sequence: 0,
+            layer: 0,
+            codec: Codec::Opus,
+            len: 0,
+            bytes: [0; SLOT_BYTES],
+        };
         Self {
             home,
             free: (0..slots).map(|_| Arc::new(slot())).collect(),

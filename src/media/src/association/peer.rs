@@ -6,12 +6,13 @@ use std::sync::Arc;
 use offhook_rtc::dtls::{self, Dtls, Refusal};
 use offhook_rtc::sctp::{self, Sctp, SendError};
 use offhook_rtc::srtp::SrtpKeys;
+use offhook_types::counters::Counters;
 use offhook_types::media::{DataKind, DtlsRole, DtlsVersion, Fingerprint, LegEnd};
 use offhook_types::{LegId, Time};
 
 use super::Shared;
-use crate::Drop;
 use crate::socket::{Path, Run, Sent, UdpSocket};
+use crate::{Drop, Snapshot};
 
 /// What others need to know of.
 pub(super) enum Change {
@@ -45,6 +46,8 @@ pub(super) struct Peer {
     dtls_timeout: Option<Time>,
     /// Ends the leg at the next poll.
     ending: Option<LegEnd>,
+    /// What SCTP threw away, after it is gone.
+    channels: Counters<sctp::Drop>,
 }
 
 impl Peer {
@@ -70,6 +73,7 @@ impl Peer {
             retry: None,
             dtls_timeout: None,
             ending: None,
+            channels: Counters::default(),
         }
     }
 
@@ -269,10 +273,23 @@ impl Peer {
         moved
     }
 
+    /// Add what its protocols threw away.
+    pub(super) fn count(&self, figures: &mut Snapshot) {
+        figures.channels.merge(&self.channels);
+        if let Some(sctp) = &self.sctp {
+            figures.channels.merge(sctp.drops());
+        }
+        if let Some(dtls) = &self.dtls {
+            figures.handshake.merge(dtls.drops());
+        }
+    }
+
     /// Say goodbye.
     pub(super) fn close(&mut self, now: Time, shared: &Shared, buffer: &mut Vec<u8>) {
         self.leave_handshake(shared);
-        self.sctp = None;
+        if let Some(sctp) = self.sctp.take() {
+            self.channels.merge(sctp.drops());
+        }
         if let Some(dtls) = &mut self.dtls {
             dtls.close(now);
         }
