@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use offhook_types::media::{CodecParams, Extension, Extensions, Negotiated};
 use offhook_types::{Codec, MediaKind, PayloadType};
-use offhook_wire::sdp::{
-    Direction, Encoding, ExtensionName, Extmap, Feedback, Format, Section,
-};
+use offhook_wire::sdp::{Direction, Encoding, ExtensionName, Extmap, Feedback, Format, Section};
 
 /// What the numbers of a bundle mean.
 #[derive(Debug, Default)]
@@ -37,7 +35,12 @@ impl Bundle {
     }
 
     /// The payload types of a section that we take, in the peer's order.
-    pub(super) fn formats(&mut self, kind: MediaKind, offered: &[Format], flow: Flow) -> Vec<Format> {
+    pub(super) fn formats(
+        &mut self,
+        kind: MediaKind,
+        offered: &[Format],
+        flow: Flow,
+    ) -> Vec<Format> {
         let mut agreed: Vec<Format> = Vec::new();
         for format in offered {
             let Some(codec) = format.codec().filter(|&codec| codec.kind() == kind && taken(codec))
@@ -101,9 +104,7 @@ impl Bundle {
     pub(super) fn record(&mut self, formats: &[Format]) {
         for format in formats {
             let Some(codec) = format.codec() else { continue };
-            let repair = |other: &&Format| {
-                matches!(other.encoding, Encoding::Rtx { of, .. } if of == format.payload_type)
-            };
+            let repair = |other: &&Format| matches!(other.encoding, Encoding::Rtx { of, .. } if of == format.payload_type);
             let rtx = formats.iter().find(repair).map(|other| other.payload_type);
             let params = CodecParams {
                 payload_type: format.payload_type,

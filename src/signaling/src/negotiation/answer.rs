@@ -98,9 +98,8 @@ impl Negotiation {
     }
 
     fn can_carry(&self, section: &Section, kind: MediaKind) -> bool {
-        let known = |codec: offhook_types::Codec| {
-            codec.kind() == kind && super::agree::taken(codec)
-        };
+        let known =
+            |codec: offhook_types::Codec| codec.kind() == kind && super::agree::taken(codec);
         section.protocol.is_rtp()
             && section.rtcp_mux
             && section.formats.iter().filter_map(|format| format.codec()).any(known)
@@ -181,11 +180,8 @@ impl Negotiation {
 
     /// The sources of a section that we send in.
     pub(super) fn describe_outbound(&self, slot: &Slot, out: &Outbound, section: &mut Section) {
-        let source = |ssrc| Source {
-            ssrc,
-            cname: Some(self.cname.clone()),
-            msid: Some(out.msid.clone()),
-        };
+        let source =
+            |ssrc| Source { ssrc, cname: Some(self.cname.clone()), msid: Some(out.msid.clone()) };
         section.msids = vec![out.msid.clone()];
         section.sources = vec![source(out.ssrc)];
         if slot.repairs() {
@@ -265,8 +261,7 @@ fn answer_rids(offer: &Section, answer: &mut Section, layers: &[Layer]) {
         let streams = simulcast.send.iter().filter_map(|stream| stream.first());
         let streams = streams.filter(|choice| taken(choice.rid)).map(|&choice| vec![choice]);
         let recv: Vec<_> = streams.collect();
-        answer.simulcast =
-            (!recv.is_empty()).then(|| Simulcast { send: Vec::new(), recv });
+        answer.simulcast = (!recv.is_empty()).then(|| Simulcast { send: Vec::new(), recv });
     }
 }
 

@@ -90,7 +90,10 @@ impl Negotiation {
 
     fn egress(&self) -> BTreeMap<TrackId, (Egress, Want)> {
         let egress = |slot: &Slot| {
-            let outbound = slot.outbound.as_ref().filter(|_| slot.accepted && slot.sendable)?;
+            // What we offered is sent once the peer knows of it.
+            let known = self.offering == Offering::Never || slot.described;
+            let live = known && slot.accepted && slot.sendable;
+            let outbound = slot.outbound.as_ref().filter(|_| live)?;
             let track = outbound.track?;
             let wish = self.wishes.iter().find(|wish| wish.track == track)?;
             let egress = Egress {

@@ -31,9 +31,8 @@ pub(super) fn of(section: &Section, rids_agreed: bool) -> Vec<Layer> {
 
 /// Order layers as the door says; those it leaves out keep their order behind the others.
 pub(super) fn reorder(layers: &mut [Layer], order: &[Rid]) {
-    let rank = |layer: &Layer| {
-        order.iter().position(|&rid| layer.rid == Some(rid)).unwrap_or(usize::MAX)
-    };
+    let rank =
+        |layer: &Layer| order.iter().position(|&rid| layer.rid == Some(rid)).unwrap_or(usize::MAX);
     layers.sort_by_key(rank);
 }
 
@@ -83,5 +82,6 @@ fn primary(section: &Section) -> Option<Ssrc> {
 
 fn repair(section: &Section, ssrc: Ssrc) -> Option<Ssrc> {
     let fid = section.groups.iter().filter(|group| group.semantics == GroupSemantics::Fid);
-    fid.filter(|group| group.ssrcs.first() == Some(&ssrc)).find_map(|group| group.ssrcs.get(1).copied())
+    fid.filter(|group| group.ssrcs.first() == Some(&ssrc))
+        .find_map(|group| group.ssrcs.get(1).copied())
 }

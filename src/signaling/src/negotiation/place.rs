@@ -50,9 +50,8 @@ impl Negotiation {
 
     /// One more section would help: the peer has not shown that it cannot decode the track.
     fn could_receive(&self, wish: &Wish) -> bool {
-        let mut same = self.slots.iter().filter(|slot| {
-            slot.sendable && slot.kind.media() == Some(wish.kind)
-        });
+        let mut same =
+            self.slots.iter().filter(|slot| slot.sendable && slot.kind.media() == Some(wish.kind));
         match same.next() {
             None => true,
             Some(first) => first.decodes(wish) || same.any(|slot| slot.decodes(wish)),
@@ -88,7 +87,10 @@ impl Negotiation {
             let Some(slot) = slots.get_mut(index) else { continue };
             match &mut slot.outbound {
                 Some(outbound) if announced => outbound.track = Some(wish.track),
-                place => *place = Some(Outbound::new(wish, &mut self.rng, &taken)),
+                place => {
+                    *place = Some(Outbound::new(wish, &mut self.rng, &taken));
+                    slot.described = false;
+                }
             }
         }
         if announced {
