@@ -141,6 +141,8 @@ pub struct Dtls {
     state: State,
     handshake: Handshake,
     restarts: u8,
+    /// Datagrams that the engine may hold at most: a full queue would kill it.
+    unpolled: usize,
     verdict: Option<Verdict>,
     drops: Counters<Drop>,
 }
@@ -185,6 +187,7 @@ impl Dtls {
             state,
             handshake: Handshake::default(),
             restarts: 0,
+            unpolled: 0,
             verdict: None,
             drops: Counters::default(),
         }
@@ -246,7 +249,10 @@ impl Dtls {
                 return output;
             }
             match step {
-                Step::Packet(len) => return Output::Packet(buf.get(..len).unwrap_or_default()),
+                Step::Packet(len) => {
+                    self.unpolled = self.unpolled.saturating_sub(1);
+                    return Output::Packet(buf.get(..len).unwrap_or_default());
+                }
                 Step::Data(len) => return Output::Data(buf.get(..len).unwrap_or_default()),
                 Step::Again => {}
                 Step::Closed => self.verdict = Some(Verdict::Closed),
@@ -254,14 +260,18 @@ impl Dtls {
                     // Finished without keys: nothing in common (RFC 5764 §4.1).
                     self.verdict = Some(Verdict::Refused(Refusal::NoProfile));
                 }
-                Step::Idle(instant) => return Output::Timeout(self.setup.time(instant)),
+                Step::Idle(instant) => {
+                    self.unpolled = 0;
+                    return Output::Timeout(self.setup.time(instant));
+                }
             }
         }
     }
 
-    /// Queues application data; false when not connected. Poll afterwards.
+    /// Queues application data. False when not connected, or when too much waits to be polled: it is lost then, as on the
+    /// network. Poll afterwards.
     pub fn send(&mut self, now: Time, data: &[u8]) -> bool {
-        if !self.handshake.announced {
+        if !self.handshake.announced || self.unpolled >= MAX_UNPOLLED {
             return false;
         }
         let State::Running(engine) = &mut self.state else { return false };
@@ -269,7 +279,10 @@ impl Dtls {
         let result =
             engine.handle_timeout(instant).and_then(|()| engine.send_application_data(data));
         match result {
-            Ok(_) => true,
+            Ok(_) => {
+                self.unpolled += 1;
+                true
+            }
             Err(error) => {
                 self.engine_died(now, &error);
                 false
@@ -434,8 +447,9 @@ const MTU: usize = 1200;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const MAX_RETRIES: usize = 9;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
-/// Datagrams that wait in the engine. Everything is polled out after each input, so this is only a bound.
-const MAX_QUEUE: usize = 128;
+/// Datagrams that wait in the engine. Some are left to its own alerts and acknowledgements.
+const MAX_QUEUE: usize = 512;
+const MAX_UNPOLLED: usize = MAX_QUEUE - 64;
 /// Engines used up per handshake before the peer is refused.
 const MAX_RESTARTS: u8 = 8;
 /// A record carries at most 2^14 bytes (RFC 6347 §4.1) and some overhead.

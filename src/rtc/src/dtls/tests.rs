@@ -321,6 +321,20 @@ fn an_established_connection_outlives_junk() {
 }
 
 #[test]
+fn more_data_than_the_engine_can_hold_is_lost_and_harms_nothing() {
+    let (mut client, mut server) = Side::pair();
+    let mut link = Link::new(5, 0);
+    assert!(link.run([&mut client, &mut server], up));
+    let now = link.now;
+    let taken = (0..2000).filter(|_| client.dtls.send(now, &[7; 1100])).count();
+    assert_eq!(taken, MAX_UNPOLLED);
+    let heard = |sides: &[&mut Side; 2]| sides[1].data.len() == MAX_UNPOLLED;
+    assert!(link.run([&mut client, &mut server], heard));
+    assert!(client.dtls.send(link.now, b"and on"));
+    assert_eq!(client.dtls.drops().get(Drop::Broken), 0);
+}
+
+#[test]
 fn it_can_be_moved_to_a_handshake_thread() {
     fn assert_send<T: Send>() {}
     assert_send::<Dtls>();
