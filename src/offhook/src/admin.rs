@@ -9,7 +9,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::Router;
 use offhook_store::Store;
-use prometheus::{Encoder, Registry, TextEncoder};
+use offhook_types::WallTime;
+use prometheus::{Encoder, TextEncoder};
+
+use crate::metrics::Metrics;
 
 /// Whether calls can be placed.
 #[derive(Clone)]
@@ -30,7 +33,8 @@ impl Readiness {
     }
 
     async fn is_ready(&self) -> bool {
-        self.accepting.load(Ordering::Relaxed) && self.store.ping().await.is_ok()
+        // A write that changes nothing: no call is placed without a record, so a database that only reads is not enough.
+        self.accepting.load(Ordering::Relaxed) && self.store.prune_codes(WallTime(0)).await.is_ok()
     }
 }
 
@@ -43,8 +47,8 @@ pub fn health(readiness: Readiness) -> Router {
 }
 
 /// `/metrics` in the Prometheus text format.
-pub fn metrics(registry: Registry) -> Router {
-    Router::new().route("/metrics", get(scrape)).with_state(registry)
+pub fn metrics(metrics: Metrics) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(metrics)
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
@@ -55,10 +59,10 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     }
 }
 
-async fn scrape(State(registry): State<Registry>) -> Response {
+async fn scrape(State(metrics): State<Metrics>) -> Response {
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
-    match encoder.encode(&registry.gather(), &mut text) {
+    match encoder.encode(&metrics.gather().await, &mut text) {
         Ok(()) => ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");

@@ -27,6 +27,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// Wake-up of devices that are not connected.
     pub push: Push,
+    /// Going down.
+    pub shutdown: Shutdown,
     /// What is logged and how.
     pub log: Log,
     /// API key to secret.
@@ -53,6 +55,7 @@ pub struct Http {
     pub allowed_origins: Vec<String>,
     pub trusted_proxies: Vec<IpAddr>,
     pub max_connections: usize,
+    pub connections_per_address: usize,
 }
 
 /// `[admin]`
@@ -159,6 +162,13 @@ pub struct Push {
     pub webhook_secret: Secret,
 }
 
+/// `[shutdown]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    pub grace_s: u64,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -185,6 +195,7 @@ impl Default for Http {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             max_connections: 20_000,
+            connections_per_address: 1000,
         }
     }
 }
@@ -274,6 +285,12 @@ impl Default for Rooms {
             departure_timeout_s: 20,
             resume_ms: 30_000,
         }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { grace_s: 30 }
     }
 }
 

@@ -4,6 +4,7 @@
 mod admin;
 mod assets;
 mod config;
+mod listener;
 mod metrics;
 mod node;
 mod serve;

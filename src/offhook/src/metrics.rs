@@ -1,68 +1,133 @@
-//! What Prometheus reads. The media node counts in plain structs of its threads; a scrape turns a snapshot of them into metric
-//! families. docs/METRICS.md lists every name, and a test holds the two together.
+//! What Prometheus reads. Nothing is counted here: each part counts for itself in plain structs, and a scrape turns copies of them
+//! into metric families. docs/METRICS.md lists every name, and a test holds the two together.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use offhook_media::{Count, Drop, Snapshot};
+use offhook_media::Snapshot;
+use offhook_signaling::calls::{Counts, Handle};
+use offhook_signaling::client::Sessions;
+use offhook_signaling::livekit::Livekit;
+use offhook_signaling::whip::Whip;
 use offhook_types::counters::{Counted, Counters};
-use prometheus::core::{Collector, Desc};
+use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{IntGauge, Registry};
+use prometheus::{IntGauge, Opts, Registry};
 
 use crate::node::Local;
 
-/// Collects the media node's counters at each scrape.
-pub struct MediaCollector {
-    node: Arc<Local>,
-    descriptions: Vec<Desc>,
+/// The parts that count.
+#[derive(Clone)]
+pub struct Sources {
+    /// The media node.
+    pub node: Arc<Local>,
+    /// The call task.
+    pub calls: Handle,
+    /// Device sessions.
+    pub sessions: Sessions,
+    /// LiveKit sessions.
+    pub livekit: Livekit,
+    /// WHIP and WHEP sessions.
+    pub whip: Whip,
 }
 
-const DROPS: &str = "offhook_media_drops_total";
-const DROPS_HELP: &str = "Packets and requests not processed, by reason.";
-const EVENTS: &str = "offhook_media_events_total";
-const EVENTS_HELP: &str = "What the media workers did, by kind.";
-const LEVELS: &str = "offhook_media_level";
-const LEVELS_HELP: &str = "What the media workers hold now, by kind.";
+/// Everything that can be scraped. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    sources: Sources,
+    process: Registry,
+}
 
-impl MediaCollector {
-    /// For one node.
-    pub fn new(node: Arc<Local>) -> Self {
-        let describe = |name: &str, help: &str, label: &str| {
-            Desc::new(name.into(), help.into(), vec![label.into()], HashMap::new()).ok()
-        };
-        let descriptions = [
-            describe(DROPS, DROPS_HELP, "reason"),
-            describe(EVENTS, EVENTS_HELP, "kind"),
-            describe(LEVELS, LEVELS_HELP, "kind"),
-        ];
-        Self { node, descriptions: descriptions.into_iter().flatten().collect() }
+impl Metrics {
+    /// Over these parts.
+    pub fn new(sources: Sources) -> anyhow::Result<Self> {
+        let process = Registry::new();
+        process.register(Box::new(ProcessCollector::for_self()))?;
+        let build = Opts::new("offhook_build_info", "1; the label says which version runs.");
+        let build = IntGauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
+        build.set(1);
+        process.register(Box::new(build))?;
+        Ok(Self { sources, process })
+    }
+
+    /// A copy of every figure, now.
+    pub async fn gather(&self) -> Vec<MetricFamily> {
+        let Sources { node, calls, sessions, livekit, whip } = &self.sources;
+        let mut families = self.process.gather();
+        families.extend(media(&node.0.snapshot()));
+        // A call task that is gone has no figures; the rest is still worth having.
+        families.extend(calls.counts().await.map(|counts| of_calls(&counts)).unwrap_or_default());
+        families.push(gauges(
+            "offhook_signaling_sessions",
+            "Sessions now, by door.",
+            "door",
+            &[("client", sessions.live()), ("livekit", livekit.sessions()), ("whip_whep", whip.sessions())],
+        ));
+        families.push(counters(
+            "offhook_signaling_client_closed_total",
+            "Client connections that the server closed, by reason.",
+            "reason",
+            &sessions.closed(),
+        ));
+        families
     }
 }
 
-impl Collector for MediaCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        families(&self.node.0.snapshot())
-    }
-}
-
-fn families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let levels = [
-        ("legs", snapshot.legs),
-        ("rooms", snapshot.rooms),
-        ("tracks", snapshot.tracks),
-        ("egress", snapshot.egress),
-        ("handshakes", snapshot.handshakes),
-        ("free_slots", snapshot.free_slots),
-    ];
+fn media(snapshot: &Snapshot) -> Vec<MetricFamily> {
     vec![
-        family(DROPS, DROPS_HELP, MetricType::COUNTER, counted::<Drop>("reason", &snapshot.drops)),
-        family(EVENTS, EVENTS_HELP, MetricType::COUNTER, counted::<Count>("kind", &snapshot.counts)),
-        family(LEVELS, LEVELS_HELP, MetricType::GAUGE, levels.map(|(kind, value)| gauge(kind, value)).into()),
+        counters(
+            "offhook_media_drops_total",
+            "Packets and requests not processed, by reason.",
+            "reason",
+            &snapshot.drops,
+        ),
+        counters(
+            "offhook_media_events_total",
+            "What the media workers did, by kind.",
+            "kind",
+            &snapshot.counts,
+        ),
+        gauges(
+            "offhook_media_level",
+            "What the media workers hold now, by kind.",
+            "kind",
+            &[
+                ("legs", snapshot.legs as usize),
+                ("rooms", snapshot.rooms as usize),
+                ("tracks", snapshot.tracks as usize),
+                ("egress", snapshot.egress as usize),
+                ("handshakes", snapshot.handshakes as usize),
+                ("free_slots", snapshot.free_slots as usize),
+            ],
+        ),
+    ]
+}
+
+fn of_calls(counts: &Counts) -> Vec<MetricFamily> {
+    let single = |name: &str, help: &str, value: u64| {
+        family(name, help, MetricType::COUNTER, vec![counter(Metric::default(), value)])
+    };
+    vec![
+        gauges(
+            "offhook_call_level",
+            "What the call task holds now, by kind.",
+            "kind",
+            &[("calls", counts.live), ("devices", counts.devices)],
+        ),
+        single("offhook_call_placed_total", "Calls placed.", counts.calls.placed),
+        single("offhook_call_accepted_total", "Calls accepted.", counts.calls.accepted),
+        single("offhook_call_glare_total", "Calls placed at each other at once.", counts.calls.glare),
+        single(
+            "offhook_call_slow_sessions_total",
+            "Device sessions dropped because they did not take their events.",
+            counts.slow_sessions,
+        ),
+        counters("offhook_call_ended_total", "Calls ended, by cause.", "cause", &counts.calls.ended),
+        counters(
+            "offhook_call_refused_total",
+            "Call requests refused, by reason.",
+            "reason",
+            &counts.calls.refused,
+        ),
     ]
 }
 
@@ -84,44 +149,41 @@ fn labelled(name: &str, value: &str) -> Metric {
     metric
 }
 
-fn counted<T: Counted>(label: &str, counters: &Counters<T>) -> Vec<Metric> {
-    let metric = |(what, many): (T, u64)| {
-        let mut counter = Counter::default();
-        counter.set_value(many as f64);
-        let mut metric = labelled(label, what.label());
-        metric.set_counter(counter);
-        metric
-    };
-    counters.iter().map(metric).collect()
-}
-
-fn gauge(kind: &str, value: u64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value as f64);
-    let mut metric = labelled("kind", kind);
-    metric.set_gauge(gauge);
+fn counter(mut metric: Metric, value: u64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value as f64);
+    metric.set_counter(counter);
     metric
 }
 
-/// The registry of the process: media, the process itself, and the build.
-pub fn registry(node: Arc<Local>) -> anyhow::Result<Registry> {
-    let registry = Registry::new();
-    registry.register(Box::new(MediaCollector::new(node)))?;
-    let up = IntGauge::new("offhook_up", "1 while the process runs.")?;
-    up.set(1);
-    registry.register(Box::new(up))?;
-    Ok(registry)
+/// One series for every variant, also those still at zero: a series that appears later hides its first increase.
+fn counters<T: Counted>(name: &str, help: &str, label: &str, counters: &Counters<T>) -> MetricFamily {
+    let series = counters.iter().map(|(what, many)| counter(labelled(label, what.label()), many));
+    family(name, help, MetricType::COUNTER, series.collect())
+}
+
+fn gauges(name: &str, help: &str, label: &str, values: &[(&str, usize)]) -> MetricFamily {
+    let series = values.iter().map(|(kind, value)| {
+        let mut gauge = Gauge::default();
+        gauge.set_value(*value as f64);
+        let mut metric = labelled(label, kind);
+        metric.set_gauge(gauge);
+        metric
+    });
+    family(name, help, MetricType::GAUGE, series.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use offhook_media::{Count, Drop};
+
     use super::*;
 
     #[test]
     fn every_reason_and_kind_has_its_series() {
         let mut snapshot = Snapshot::default();
         snapshot.drops.add(Drop::RtpForged);
-        let families = families(&snapshot);
+        let families = media(&snapshot);
         assert_eq!(families[0].get_metric().len(), Drop::ALL.len());
         assert_eq!(families[1].get_metric().len(), Count::ALL.len());
         let forged = families[0].get_metric().iter().find(|m| m.get_label()[0].value() == "rtp_forged");

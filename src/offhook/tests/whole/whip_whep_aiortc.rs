@@ -1,15 +1,12 @@
 //! aiortc publishes over WHIP and plays over WHEP; a player that comes before the publisher is filled when it appears.
 
-#[path = "harness/server.rs"]
-mod server;
-
 use std::process::{Child, Command, Stdio};
 
-use server::Server;
+use crate::server::Server;
 
 fn run(server: &Server, door: &str, identity: &str, seconds: &str) -> Child {
-    Command::new(server::python())
-        .arg(server::peer("aiortc_peer.py"))
+    Command::new(crate::server::python())
+        .arg(crate::server::peer("aiortc_peer.py"))
         .arg(door)
         .arg(format!("http://127.0.0.1:{}/{door}/studio", server.http))
         .args([&server.token("studio", identity), "--seconds", seconds])

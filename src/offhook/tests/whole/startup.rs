@@ -1,11 +1,8 @@
 //! Starting, stopping, and what the command line says when something is wrong.
 
-#[path = "harness/server.rs"]
-mod server;
-
 use std::process::Command;
 
-use server::{Server, http};
+use crate::server::{Server, http};
 
 #[test]
 fn health_and_metrics_answer_and_every_metric_is_documented() {
@@ -17,7 +14,7 @@ fn health_and_metrics_answer_and_every_metric_is_documented() {
     let metrics = http(server.admin, "GET", "/metrics", &[], "").expect("metrics").body;
     let names: Vec<&str> = metrics.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(names.len() > 3, "{metrics}");
-    let documented = include_str!("../../../docs/METRICS.md");
+    let documented = include_str!("../../../../docs/METRICS.md");
     let missing: Vec<_> = names.iter().filter(|n| !documented.contains(&format!("`{n}`"))).collect();
     assert!(missing.is_empty(), "docs/METRICS.md does not tell of {missing:?}");
     // The public port has no metrics.
@@ -48,7 +45,7 @@ fn a_wrong_configuration_names_the_key_and_the_line() {
         ("[http\n", "line 1"),
     ] {
         std::fs::write(&file, text).expect("the file");
-        let output = Command::new(server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
+        let output = Command::new(crate::server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(says), "{said:?} does not say {says:?}");
         assert!(said.contains("wrong.toml"), "{said}");
@@ -68,7 +65,7 @@ fn a_port_that_is_taken_is_named() {
         folder.join("a.db").display()
     );
     std::fs::write(&file, text).expect("the file");
-    let output = Command::new(server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
+    let output = Command::new(crate::server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains(&port.to_string()), "{said}");
     let _ = std::fs::remove_dir_all(folder);

@@ -178,9 +178,9 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// A script in tests/peers.
+/// A script in tests/whole/peers.
 pub fn peer(script: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/whole/peers").join(script)
 }
 
 /// An HTTP answer.

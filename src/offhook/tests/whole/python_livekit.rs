@@ -1,19 +1,16 @@
 //! Two participants through the Python LiveKit SDK hear and see each other.
 
-#[path = "harness/server.rs"]
-mod server;
-
 use std::process::{Command, Stdio};
 
-use server::Server;
+use crate::server::Server;
 
 #[test]
 fn two_python_participants_hear_and_see_each_other() {
     let server = Server::start("");
     let url = format!("ws://127.0.0.1:{}", server.http);
     let join = |identity: &str| {
-        Command::new(server::python())
-            .arg(server::peer("livekit_peer.py"))
+        Command::new(crate::server::python())
+            .arg(crate::server::peer("livekit_peer.py"))
             .args([&url, &server.token("python", identity)])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
