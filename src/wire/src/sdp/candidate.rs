@@ -124,7 +124,7 @@ fn read(text: &str) -> Option<Candidate> {
     let text = text.strip_prefix("a=").unwrap_or(text);
     let text = text.strip_prefix("candidate:").unwrap_or(text);
     let mut words = text.split_ascii_whitespace();
-    let foundation = words.next().filter(|word| word.len() <= MAX_TOKEN)?;
+    let foundation = words.next().filter(|word| word.len() <= MAX_TOKEN && !word.contains(':'))?;
     let component = words.next()?.parse().ok().filter(|&component: &u8| component >= 1)?;
     let transport = match words.next()?.to_ascii_lowercase().as_str() {
         "udp" => CandidateTransport::Udp,

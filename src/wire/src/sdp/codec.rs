@@ -124,7 +124,7 @@ pub(crate) fn encoding(rtpmap: &str, fmtp: &str) -> Option<Encoding> {
     let mut parts = rtpmap.split('/');
     let name = parts.next().filter(|name| !name.is_empty())?;
     let clock_rate: u32 = parts.next()?.parse().ok()?;
-    let channels: u8 = parts.next().map_or(Some(1), |text| text.parse().ok())?;
+    let channels: u8 = parts.next().map_or(Some(1), |text| text.parse().ok())?.max(1);
     let known = match (name.to_ascii_lowercase().as_str(), clock_rate) {
         ("opus", 48_000) if channels == 2 => Some(Codec::Opus),
         ("red", 48_000) if channels == 2 => Some(Codec::Red),

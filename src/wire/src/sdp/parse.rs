@@ -431,5 +431,5 @@ fn token(text: &str) -> &str {
     while !text.is_char_boundary(end) {
         end = end.saturating_sub(1);
     }
-    text.get(..end).unwrap_or_default()
+    text.get(..end).unwrap_or_default().trim_end()
 }

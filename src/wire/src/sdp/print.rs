@@ -6,7 +6,7 @@ use rtc_sdp::description::media::{MediaName, RangedPort};
 use rtc_sdp::description::session::{Origin, TimeDescription};
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::{ExtensionName, Extmap, Msid, RidLine, RidRef, Section, Session, Simulcast};
+use super::{Direction, ExtensionName, Extmap, Msid, RidLine, RidRef, Section, Session, Simulcast};
 
 pub(super) fn session(session: &Session) -> SessionDescription {
     let mut attributes = Lines::default();
@@ -45,7 +45,7 @@ fn section(section: &Section) -> MediaDescription {
         lines.value("mid", mid);
     }
     transport(&mut lines, section);
-    if section.kind.media().is_some() {
+    if section.kind.media().is_some() || section.direction != Direction::default() {
         lines.flag(section.direction.as_str(), true);
     }
     lines.flag("rtcp-mux", section.rtcp_mux);
@@ -78,13 +78,14 @@ fn section(section: &Section) -> MediaDescription {
     }
 }
 
-/// An `m=` line needs at least one format, also when rejected (RFC 3264 §6).
+/// An `m=` line needs at least one format, also when rejected (RFC 3264 §6). A dynamic number that
+/// nothing explains promises nothing.
 fn format_names(section: &Section) -> Vec<String> {
     let mut names: Vec<String> =
         section.formats.iter().map(|format| format.payload_type.0.to_string()).collect();
     names.extend(section.other_formats.iter().cloned());
     if names.is_empty() {
-        names.push("0".into());
+        names.push("127".into());
     }
     names
 }
