@@ -15,3 +15,4 @@ pub mod push;
 pub mod rooms;
 pub mod token;
 pub mod webhook;
+pub mod whip;
