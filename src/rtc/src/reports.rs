@@ -1,10 +1,9 @@
-//! Sender and receiver reports of one leg (RFC 3550 §6.4): [`Reception`] per incoming stream, [`Emission`] per outgoing
-//! one.
+//! What arrived of one incoming stream, for the report blocks that go back to its sender (RFC 3550 §6.4, Appendix A).
 
 use core::time::Duration;
 
 use offhook_types::rtp::Ssrc;
-use offhook_types::time::{Time, WallTime};
+use offhook_types::time::Time;
 
 /// A report block (RFC 3550 §6.4.1) in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,95 +27,117 @@ pub struct Block {
 /// What arrived of one incoming stream.
 pub struct Reception {
     ssrc: Ssrc,
+    clock_rate: u32,
+    /// Lowest and highest sequence number.
+    range: Option<(u64, u64)>,
+    received: u64,
+    /// Expected and received when the last block was made.
+    reported: (u64, u64),
+    jitter: Jitter,
+    /// Middle 32 bits of the NTP time, and when it came.
+    sender_report: Option<(u32, Time)>,
 }
 
 impl Reception {
     /// Nothing yet of this stream, whose timestamps run at `clock_rate` hertz.
     pub fn new(ssrc: Ssrc, clock_rate: u32) -> Self {
-        let _ = clock_rate;
-        Self { ssrc }
+        Self {
+            ssrc,
+            clock_rate,
+            range: None,
+            received: 0,
+            reported: (0, 0),
+            jitter: Jitter::default(),
+            sender_report: None,
+        }
     }
 
     /// A packet arrived. `sequence` is unwrapped.
+    #[inline]
     pub fn received(&mut self, now: Time, sequence: u64, timestamp: u32) {
-        let _ = (now, sequence, timestamp);
+        self.received += 1;
+        let (lowest, highest) = self.range.unwrap_or((sequence, sequence));
+        // A late packet says something of the path that it took, not of the one that all others take.
+        if sequence >= highest {
+            self.jitter.add(now, timestamp, self.clock_rate);
+        }
+        self.range = Some((lowest.min(sequence), highest.max(sequence)));
     }
 
     /// The stream's sender reported, with this 64-bit NTP time.
     pub fn sender_report(&mut self, now: Time, ntp: u64) {
-        let _ = (now, ntp);
+        self.sender_report = Some(((ntp >> 16) as u32, now));
     }
 
-    /// The block to send now. Starts the next interval.
+    /// The block to send now. Starts the next interval. `None` before the first packet.
     pub fn block(&mut self, now: Time) -> Option<Block> {
-        let _ = (now, self.ssrc);
-        None
+        let (_, highest) = self.range?;
+        let (expected, received) = self.totals();
+        let expected_now = expected - self.reported.0;
+        let received_now = received - self.reported.1;
+        self.reported = (expected, received);
+        let lost_now = expected_now.saturating_sub(received_now);
+        let fraction = (lost_now << 8).checked_div(expected_now).unwrap_or(0);
+        let lost = (expected as i64).wrapping_sub(received as i64);
+        let (last_sender_report, delay) = match self.sender_report {
+            Some((ntp, at)) => (ntp, (now.since(at).as_micros() * 65_536 / 1_000_000) as u32),
+            None => (0, 0),
+        };
+        Some(Block {
+            ssrc: self.ssrc,
+            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
+            cumulative_lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
+            highest_sequence: highest as u32,
+            jitter: self.jitter.scaled >> 4,
+            last_sender_report,
+            delay,
+        })
     }
 
     /// Jitter as a duration.
     pub fn jitter(&self) -> Duration {
-        Duration::ZERO
+        let micros = u64::from(self.jitter.scaled >> 4) * 1_000_000;
+        Duration::from_micros(micros.checked_div(self.clock_rate.into()).unwrap_or(0))
     }
 
     /// Packets expected and packets received since the beginning; duplicates count as received.
     pub fn totals(&self) -> (u64, u64) {
-        (0, 0)
+        let expected = self.range.map_or(0, |(lowest, highest)| highest - lowest + 1);
+        (expected, self.received)
     }
 }
 
-/// The sender's half of a report (RFC 3550 §6.4.1) in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SenderInfo {
-    /// 64-bit NTP time.
-    pub ntp: u64,
-    /// The RTP timestamp of the same moment.
-    pub timestamp: u32,
-    /// Packets sent.
-    pub packets: u32,
-    /// Payload bytes sent.
-    pub octets: u32,
+/// Interarrival jitter (RFC 3550 §A.8) in sixteenths of a timestamp unit.
+#[derive(Default)]
+struct Jitter {
+    scaled: u32,
+    /// Timestamp and transit time of the packet before.
+    last: Option<(u32, u32)>,
 }
 
-/// What was sent of one outgoing stream, and what the peer says about it.
-pub struct Emission {
-    clock_rate: u32,
-}
-
-impl Emission {
-    /// Nothing sent yet of a stream whose timestamps run at `clock_rate` hertz.
-    pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate }
-    }
-
-    /// A packet was sent.
-    pub fn sent(&mut self, now: Time, timestamp: u32, payload_len: usize) {
-        let _ = (now, timestamp, payload_len);
-    }
-
-    /// The sender's information at `now`, which the calendar calls `wall`; `None` before the first packet.
-    pub fn sender_info(&mut self, now: Time, wall: WallTime) -> Option<SenderInfo> {
-        let _ = (now, wall, self.clock_rate);
-        None
-    }
-
-    /// The peer reported on this stream. `last_sender_report` and `delay` are the block's.
-    pub fn reported(&mut self, now: Time, fraction_lost: u8, last_sender_report: u32, delay: u32) {
-        let _ = (now, fraction_lost, last_sender_report, delay);
-    }
-
-    /// Smoothed round trip.
-    pub fn round_trip(&self) -> Option<Duration> {
-        None
-    }
-
-    /// What the peer last reported lost, in 1/256.
-    pub fn fraction_lost(&self) -> u8 {
-        0
+impl Jitter {
+    fn add(&mut self, now: Time, timestamp: u32, clock_rate: u32) {
+        let arrival = u128::from(now.as_micros()) * u128::from(clock_rate) / 1_000_000;
+        let transit = (arrival as u32).wrapping_sub(timestamp);
+        let last = self.last.replace((timestamp, transit));
+        // The packets of one picture share a timestamp but leave one after another: only the first of each tells
+        // anything about the network.
+        let Some((_, transit_before)) = last.filter(|(before, _)| *before != timestamp) else {
+            // What the first of them took stays what the next picture is compared with.
+            self.last = last.or(self.last);
+            return;
+        };
+        let difference = (transit.wrapping_sub(transit_before) as i32).unsigned_abs();
+        // The sender's clock jumped; it would take hundreds of packets to forget.
+        if difference > clock_rate.saturating_mul(MAX_STEP_SECS) {
+            return;
+        }
+        let decay = (self.scaled + 8) >> 4;
+        self.scaled = self.scaled.saturating_add(difference).saturating_sub(decay);
     }
 }
 
-/// The calendar as a 64-bit NTP time (RFC 5905 §6): seconds since 1900 and their fraction.
-pub fn ntp(wall: WallTime) -> u64 {
-    let _ = wall;
-    0
-}
+const MAX_STEP_SECS: u32 = 5;
+
+#[cfg(test)]
+mod tests;
