@@ -1,10 +1,12 @@
-//! The DTLS handshake of a leg (RFC 5763, RFC 5764; DTLS 1.2 and 1.3 by `dimpl`): it ends with SRTP keys whose owner has
-//! shown the announced certificate, and then carries SCTP. Costs about a millisecond of processor time per handshake, so
-//! it is [`Send`] and belongs on a thread that does not move media.
+//! The DTLS handshake of a leg (RFC 5763, RFC 5764; DTLS 1.2 and 1.3 by `dimpl`): it ends with SRTP
+//! keys whose owner has shown the announced certificate, and then carries SCTP. Costs about a
+//! millisecond of processor time per handshake, so it is [`Send`] and belongs on a thread that does
+//! not move media.
 //!
-//! Feed it only datagrams from an address that passed a connectivity check. Whatever is wrong with a datagram costs a
-//! counter: an error ends `dimpl`'s engine, not the leg, so an engine that dies before the handshake is done is replaced
-//! a few times, and one that dies later leaves the keys valid.
+//! Feed it only datagrams from an address that passed a connectivity check. Whatever is wrong with
+//! a datagram costs a counter: an error ends `dimpl`'s engine, not the leg, so an engine that dies
+//! before the handshake is done is replaced a few times, and one that dies later leaves the keys
+//! valid.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,14 +50,15 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// A new key and certificate. Called once at start: it draws system randomness and dates the certificate.
+    /// A new key and certificate. Called once at start: it draws system randomness and dates the
+    /// certificate.
     pub fn generate() -> Result<Self, CertificateError> {
         let certificate =
             dimpl::certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
         let fingerprint = sha256(&certificate.certificate).ok_or(CertificateError)?;
         let config = dimpl::Config::builder()
-            // Only addresses that passed a connectivity check get this far, so a cookie would prove nothing new and
-            // cost a round trip.
+            // Only addresses that passed a connectivity check get this far, so a cookie would prove
+            // nothing new and cost a round trip.
             .use_server_cookie(false)
             .mtu(MTU)
             .flight_start_rto(FIRST_RETRY)
@@ -202,7 +205,8 @@ impl Dtls {
                 None => self.drops.add(Drop::Unexpected),
             },
             State::Running(engine) => {
-                // Before the version is known, a client's engine dies of anything but the server's first flight.
+                // Before the version is known, a client's engine dies of anything but the server's
+                // first flight.
                 if engine.is_active()
                     && engine.protocol_version().is_none()
                     && !hello::is_server_answer(packet)
@@ -268,8 +272,8 @@ impl Dtls {
         }
     }
 
-    /// Queues application data. False when not connected, or when too much waits to be polled: it is lost then, as on the
-    /// network. Poll afterwards.
+    /// Queues application data. False when not connected, or when too much waits to be polled: it
+    /// is lost then, as on the network. Poll afterwards.
     pub fn send(&mut self, now: Time, data: &[u8]) -> bool {
         if !self.handshake.announced || self.unpolled >= MAX_UNPOLLED {
             return false;
@@ -306,7 +310,8 @@ impl Dtls {
         &self.drops
     }
 
-    /// The whole ClientHello is there: start the engine that will get the best profile, and let it read what came.
+    /// The whole ClientHello is there: start the engine that will get the best profile, and let it
+    /// read what came.
     fn begin(&mut self, now: Time, choice: Choice) {
         let State::Waiting(hello) = &mut self.state else { return };
         let datagrams = hello.take();
@@ -419,7 +424,8 @@ impl Handshake {
     }
 }
 
-/// Exported material in the order of RFC 5764 §4.2: client key, server key, client salt, server salt.
+/// Exported material in the order of RFC 5764 §4.2: client key, server key, client salt, server
+/// salt.
 fn split(material: &[u8], profile: dimpl::SrtpProfile, is_client: bool) -> Option<SrtpKeys> {
     let (profile, key_len, salt_len) = match profile {
         dimpl::SrtpProfile::AEAD_AES_256_GCM => (SrtpProfile::AeadAes256Gcm, 32, 12),
@@ -442,8 +448,8 @@ fn sha256(bytes: &[u8]) -> Option<Fingerprint> {
 
 /// Fits into an IPv6 path of 1280 bytes with UDP and a TURN header around it.
 const MTU: usize = 1200;
-/// The peer proved reachable and a person waits, so a lost flight is repeated sooner than RFC 6347's one second; nine
-/// doublings reach beyond the limit of the whole handshake.
+/// The peer proved reachable and a person waits, so a lost flight is repeated sooner than RFC
+/// 6347's one second; nine doublings reach beyond the limit of the whole handshake.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const MAX_RETRIES: usize = 9;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
-//! An ICE-lite agent (RFC 8445 §2.5) for one leg, one component: it answers connectivity checks, remembers which addresses
-//! passed one, which the controlling peer nominated, and when the last check came (consent, RFC 7675, seen from the lite
-//! side). It never sends anything unasked and never answers what does not carry our password's integrity, so it cannot be
-//! used to amplify.
+//! An ICE-lite agent (RFC 8445 §2.5) for one leg, one component: it answers connectivity checks,
+//! remembers which addresses passed one, which the controlling peer nominated, and when the last
+//! check came (consent, RFC 7675, seen from the lite side). It never sends anything unasked and
+//! never answers what does not carry our password's integrity, so it cannot be used to amplify.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -85,7 +85,8 @@ struct Address {
 }
 
 impl IceLite {
-    /// Waits for checks under our credentials. Until `remote` is known, any peer that knows our password passes.
+    /// Waits for checks under our credentials. Until `remote` is known, any peer that knows our
+    /// password passes.
     pub fn new(local: IceCredentials, remote: Option<IceCredentials>) -> Self {
         Self {
             current: Credentials::new(&local, remote),
@@ -97,8 +98,9 @@ impl IceLite {
         }
     }
 
-    /// The peer's half became known or changed, with our new half on an ICE restart. The earlier halves stay
-    /// valid until the first check with the new ones. Addresses and selection stay until a new nomination.
+    /// The peer's half became known or changed, with our new half on an ICE restart. The earlier
+    /// halves stay valid until the first check with the new ones. Addresses and selection stay
+    /// until a new nomination.
     pub fn set_remote(&mut self, remote: IceCredentials, local: Option<IceCredentials>) {
         let is_first = self.current.remote_ufrag.is_none();
         let is_known = self.current.remote_ufrag.as_ref() == Some(&remote.ufrag);
@@ -128,7 +130,8 @@ impl IceLite {
         }
     }
 
-    /// Shape, then who it is for, then whether it is authentic; only then is anything answered or remembered.
+    /// Shape, then who it is for, then whether it is authentic; only then is anything answered or
+    /// remembered.
     fn check(
         &mut self,
         now: Time,
@@ -149,7 +152,8 @@ impl IceLite {
             _ => &self.current,
         };
         let has_unknown = request.unknown_required().next().is_some();
-        // A lite agent is always controlled (RFC 8445 §6.1.1), so a controlled peer has to switch (§7.3.1.1).
+        // A lite agent is always controlled (RFC 8445 §6.1.1), so a controlled peer has to switch
+        // (§7.3.1.1).
         let is_conflict = request.ice_controlled().is_some();
         let class = if has_unknown || is_conflict { Class::Error } else { Class::Success };
         let answer = Builder::new(reply, class, stun::BINDING, request.transaction);
@@ -172,7 +176,8 @@ impl IceLite {
         Ok((len, self.passed(now, from, &request)))
     }
 
-    /// Whether the request is made with our current credentials (true) or those from before a restart (false).
+    /// Whether the request is made with our current credentials (true) or those from before a
+    /// restart (false).
     fn authenticate(&self, request: &Message<'_>) -> Result<bool, Drop> {
         let username = request.username().ok_or(Drop::WrongUser)?;
         let mut reason = Drop::WrongUser;
@@ -202,7 +207,8 @@ impl IceLite {
             self.addresses.push(Address { at: from, last_check: now });
             change.validated = true;
         }
-        // The latest nomination wins. A peer that numbers its nominations may see them overtake each other.
+        // The latest nomination wins. A peer that numbers its nominations may see them overtake
+        // each other.
         if request.use_candidate() {
             let number = nomination(request);
             if number.is_none_or(|number| number >= self.nomination) {
@@ -267,8 +273,8 @@ impl Credentials {
     }
 }
 
-/// The user fragment of ours that a STUN packet is addressed to (the part of USERNAME before the colon), to find the
-/// leg of a packet from an unknown address. Nothing is verified yet.
+/// The user fragment of ours that a STUN packet is addressed to (the part of USERNAME before the
+/// colon), to find the leg of a packet from an unknown address. Nothing is verified yet.
 pub fn addressee(packet: &[u8]) -> Option<&str> {
     let username = Message::parse(packet).ok()?.username()?;
     core::str::from_utf8(split(username)?.0).ok()
@@ -285,7 +291,8 @@ fn nomination(request: &Message<'_>) -> Option<u32> {
     request.attribute(attribute::NOMINATION)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// A dual-stack socket shows an IPv4 peer as an IPv4-mapped IPv6 address, which the peer would not recognise.
+/// A dual-stack socket shows an IPv4 peer as an IPv4-mapped IPv6 address, which the peer would not
+/// recognise.
 fn canonical(address: SocketAddr) -> SocketAddr {
     let ip: IpAddr = address.ip().to_canonical();
     SocketAddr::new(ip, address.port())

@@ -1,9 +1,10 @@
-//! One leg's transport as pieces without input or output: connectivity checks ([`ice`]), the handshake ([`dtls`]),
-//! packet protection ([`srtp`]), repair ([`nack`], [`rtx`]), feedback ([`twcc`], [`reports`]) and data channels ([`sctp`]).
+//! One leg's transport as pieces without input or output: connectivity checks ([`ice`]), the
+//! handshake ([`dtls`]), packet protection ([`srtp`]), repair ([`nack`], [`rtx`]), feedback
+//! ([`twcc`], [`reports`]) and data channels ([`sctp`]).
 //!
-//! Nothing here reads a clock, owns a socket or knows what a track is. Each piece is handed the time and bytes and answers
-//! with values; the media worker moves the bytes between them. What a peer sends wrongly is a drop with a reason from a
-//! closed enum, never the end of a leg.
+//! Nothing here reads a clock, owns a socket or knows what a track is. Each piece is handed the
+//! time and bytes and answers with values; the media worker moves the bytes between them. What a
+//! peer sends wrongly is a drop with a reason from a closed enum, never the end of a leg.
 
 #![deny(
     missing_docs,

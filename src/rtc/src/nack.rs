@@ -1,7 +1,8 @@
 //! Finds what is missing of one incoming stream and when to ask for it again (RFC 4585 §6.2.1).
 //!
-//! A gap is asked for when two later packets have come or 10 ms have passed, so that mere reordering costs nothing; then
-//! once per round trip. What did not come after ten tries or a second is given up, and video then needs a key frame.
+//! A gap is asked for when two later packets have come or 10 ms have passed, so that mere
+//! reordering costs nothing; then once per round trip. What did not come after ten tries or a
+//! second is given up, and video then needs a key frame.
 
 use core::time::Duration;
 
@@ -118,7 +119,8 @@ impl Nack {
         }
     }
 
-    /// Everything between two numbers is missing. More than fits is an outage, which no retransmission mends.
+    /// Everything between two numbers is missing. More than fits is an outage, which no
+    /// retransmission mends.
     #[cold]
     fn open_gap(&mut self, now: Time, highest: u64, sequence: u64) {
         let lost = (sequence - highest - 1) as usize;
@@ -134,7 +136,8 @@ impl Nack {
         self.missing.extend(gap.map(|sequence| Missing { sequence, since: now, due, tries: 0 }));
     }
 
-    /// Gaps that enough later packets have confirmed need not wait. Only the newest can be unconfirmed.
+    /// Gaps that enough later packets have confirmed need not wait. Only the newest can be
+    /// unconfirmed.
     fn hurry(&mut self, now: Time, highest: u64) {
         for missing in self.missing.iter_mut().rev() {
             if highest - missing.sequence < REORDER_PACKETS {

@@ -1,4 +1,5 @@
-//! What arrived of one incoming stream, for the report blocks that go back to its sender (RFC 3550 §6.4, Appendix A).
+//! What arrived of one incoming stream, for the report blocks that go back to its sender (RFC 3550
+//! §6.4, Appendix A).
 
 use core::time::Duration;
 
@@ -57,7 +58,8 @@ impl Reception {
     pub fn received(&mut self, now: Time, sequence: u64, timestamp: u32) {
         self.received += 1;
         let (lowest, highest) = self.range.unwrap_or((sequence, sequence));
-        // A late packet says something of the path that it took, not of the one that all others take.
+        // A late packet says something of the path that it took, not of the one that all others
+        // take.
         if sequence >= highest {
             self.jitter.add(now, timestamp, self.clock_rate);
         }
@@ -117,11 +119,12 @@ struct Jitter {
 
 impl Jitter {
     fn add(&mut self, now: Time, timestamp: u32, clock_rate: u32) {
-        let arrival = u128::from(now.as_micros()) * u128::from(clock_rate) / 1_000_000;
+        // Overflows after six years, and then costs one wrong sample.
+        let arrival = now.as_micros().wrapping_mul(clock_rate.into()) / 1_000_000;
         let transit = (arrival as u32).wrapping_sub(timestamp);
         let last = self.last.replace((timestamp, transit));
-        // The packets of one picture share a timestamp but leave one after another: only the first of each tells
-        // anything about the network.
+        // The packets of one picture share a timestamp but leave one after another: only the first
+        // of each tells anything about the network.
         let Some((_, transit_before)) = last.filter(|(before, _)| *before != timestamp) else {
             // What the first of them took stays what the next picture is compared with.
             self.last = last.or(self.last);

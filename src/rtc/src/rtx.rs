@@ -1,7 +1,8 @@
-//! Retransmission payloads (RFC 4588 §4): the original sequence number in front of the original payload.
+//! Retransmission payloads (RFC 4588 §4): the original sequence number in front of the original
+//! payload.
 
-/// Splits the payload of a retransmission into the original sequence number and payload. `None` when too short;
-/// an empty original payload is a probe and carries nothing.
+/// Splits the payload of a retransmission into the original sequence number and payload. `None`
+/// when too short; an empty original payload is a probe and carries nothing.
 #[inline]
 pub fn unwrap(payload: &[u8]) -> Option<(u16, &[u8])> {
     let (sequence, original) = payload.split_first_chunk()?;

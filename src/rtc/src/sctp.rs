@@ -1,8 +1,10 @@
-//! The data channels of a leg: SCTP over DTLS (RFC 8831, by `sctp-proto`) and their opening handshake (RFC 8832). Only
-//! the two channels of [`DataKind`] carry messages; others are accepted and ignored.
+//! The data channels of a leg: SCTP over DTLS (RFC 8831, by `sctp-proto`) and their opening
+//! handshake (RFC 8832). Only the two channels of [`DataKind`] carry messages; others are accepted
+//! and ignored.
 //!
-//! What waits here is bounded in both directions: messages by [`Setup::max_message`], unsent bytes by
-//! [`Setup::max_buffered`], streams by a constant. A peer that breaks the protocol ends its association, not its leg.
+//! What waits here is bounded in both directions: messages by [`Setup::max_message`], unsent bytes
+//! by [`Setup::max_buffered`], streams by a constant. A peer that breaks the protocol ends its
+//! association, not its leg.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -139,7 +141,8 @@ impl Sctp {
             ended: Ended::No,
             drops: Counters::default(),
         };
-        // Every stack sends INIT from the DTLS client; most send it from both sides, and ours then answers theirs.
+        // Every stack sends INIT from the DTLS client; most send it from both sides, and ours then
+        // answers theirs.
         if setup.role == DtlsRole::Client {
             this.connect(now);
         }
@@ -214,7 +217,8 @@ impl Sctp {
         Some(Time::ZERO + since + Duration::from_micros(1))
     }
 
-    /// Queues a message. Poll afterwards. A lossy message that finds the buffer full is dropped and counted.
+    /// Queues a message. Poll afterwards. A lossy message that finds the buffer full is dropped and
+    /// counted.
     pub fn send(&mut self, kind: DataKind, payload: &[u8]) -> Result<(), SendError> {
         if self.ended != Ended::No {
             return Err(SendError::Closed);
@@ -232,7 +236,8 @@ impl Sctp {
         }
         let (_, association) = self.association.as_mut().ok_or(SendError::NotOpen)?;
         let mut stream = association.stream(id).map_err(|_| SendError::NotOpen)?;
-        // A message without bytes cannot be sent: it becomes one byte under a type of its own (RFC 8831 §6.6).
+        // A message without bytes cannot be sent: it becomes one byte under a type of its own (RFC
+        // 8831 §6.6).
         let (payload, ppi) = match payload {
             [] => (&[0][..], PayloadProtocolIdentifier::BinaryEmpty),
             _ => (payload, PayloadProtocolIdentifier::Binary),
@@ -401,7 +406,8 @@ impl Sctp {
         }
     }
 
-    /// Writes a control message, ordered and reliable as RFC 8832 §6 wants it, and what follows as the channel is.
+    /// Writes a control message, ordered and reliable as RFC 8832 §6 wants it, and what follows as
+    /// the channel is.
     fn write_control(&mut self, id: u16, message: &[u8], channel: ChannelType) -> bool {
         let Some((_, association)) = &mut self.association else { return false };
         let Ok(mut stream) = association.stream(id) else { return false };
@@ -443,16 +449,17 @@ const fn label(kind: DataKind) -> &'static str {
 
 /// The library routes by address; over DTLS there is only one peer.
 const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 5000);
-/// With 28 bytes of SCTP and 37 of DTLS 1.2 around it a datagram has 1137 bytes. The library may exceed that by the header
-/// and padding of chunks that it bundles; what is left up to the 1232 bytes of the smallest IPv6 path is for that.
+/// With 28 bytes of SCTP and 37 of DTLS 1.2 around it a datagram has 1137 bytes. The library may
+/// exceed that by the header and padding of chunks that it bundles; what is left up to the 1232
+/// bytes of the smallest IPv6 path is for that.
 const MAX_PAYLOAD: u32 = 1072;
 const MIN_RECEIVE_BUFFER: u32 = 128 << 10;
 /// What we tell the peer; it may not keep to it, so the next one is enforced.
 const STREAMS: u16 = 1024;
 /// A LiveKit client opens three; a page may have some of its own.
 const MAX_PEER_STREAMS: usize = 64;
-/// RFC 9260 §16 would wait 3 s, 1 s and 60 s; people talk here. The least must exceed the 200 ms by which peers delay
-/// acknowledgements.
+/// RFC 9260 §16 would wait 3 s, 1 s and 60 s; people talk here. The least must exceed the 200 ms by
+/// which peers delay acknowledgements.
 const RTO_INITIAL_MS: u64 = 500;
 const RTO_MIN_MS: u64 = 300;
 const RTO_MAX_MS: u64 = 10_000;

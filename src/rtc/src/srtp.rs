@@ -1,8 +1,10 @@
-//! SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188 key derivation): [`Protect`] for what a leg sends, [`Unprotect`] for what
-//! it receives. Neither allocates per packet. No state exists for a source before one of its packets authenticated.
+//! SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188 key derivation): [`Protect`] for what a leg sends,
+//! [`Unprotect`] for what it receives. Neither allocates per packet. No state exists for a source
+//! before one of its packets authenticated.
 //!
-//! The order of checks is the security design: shape, then replay (cheap), then the tag, and only then is anything
-//! remembered. Who the packet belongs to and what is inside it is nobody's business here.
+//! The order of checks is the security design: shape, then replay (cheap), then the tag, and only
+//! then is anything remembered. Who the packet belongs to and what is inside it is nobody's
+//! business here.
 
 use core::fmt;
 
@@ -10,7 +12,7 @@ use offhook_types::counted;
 use offhook_types::media::SrtpProfile;
 use offhook_wire::rtp::Head;
 
-use cipher::Cipher;
+use cipher::{At, Cipher};
 use replay::Sources;
 
 mod cipher;
@@ -87,7 +89,8 @@ pub struct SrtpKeys {
 pub struct Opened {
     /// Length of the plain packet in the caller's buffer.
     pub len: usize,
-    /// SRTP packet index (RFC 3711 §3.3.1): the sequence number unwrapped to 48 bits by the rollover counter.
+    /// SRTP packet index (RFC 3711 §3.3.1): the sequence number unwrapped to 48 bits by the
+    /// rollover counter.
     pub sequence: u64,
 }
 
@@ -117,9 +120,10 @@ impl Protect {
         self.rtcp.tag_len() + RTCP_INDEX_LEN
     }
 
-    /// `out[..header_len]` holds the RTP header; appends `payload` encrypted and the tag. `sequence` is the extended
-    /// sequence number whose low 16 bits are in the header; bits 16 to 47 are the rollover counter. It must not be used
-    /// twice with different bytes for one source. Returns the length of the packet, `None` when `out` is too small.
+    /// `out[..header_len]` holds the RTP header; appends `payload` encrypted and the tag.
+    /// `sequence` is the extended sequence number whose low 16 bits are in the header; bits 16 to
+    /// 47 are the rollover counter. It must not be used twice with different bytes for one source.
+    /// Returns the length of the packet, `None` when `out` is too small.
     #[inline]
     pub fn protect_rtp(
         &mut self,
@@ -129,7 +133,7 @@ impl Protect {
         out: &mut [u8],
     ) -> Option<usize> {
         let ssrc = word(out, SSRC_OFFSET)?;
-        self.rtp.seal_rtp(ssrc, sequence, header_len, payload, out)
+        self.rtp.seal_rtp(At { ssrc, sequence }, header_len, payload, out)
     }
 
     /// Like [`Protect::protect_rtp`] for a whole plain packet of `len` bytes already in `out`.
@@ -142,13 +146,15 @@ impl Protect {
         out: &mut [u8],
     ) -> Option<usize> {
         let ssrc = word(out, SSRC_OFFSET)?;
-        self.rtp.seal_rtp_in_place(ssrc, sequence, header_len, len, out)
+        self.rtp.seal_rtp_in_place(At { ssrc, sequence }, header_len, len, out)
     }
 
-    /// Protects the compound RTCP packet in `out[..len]` in place. Returns the length of the packet, `None` when `out`
-    /// is too small or, after 2^31 packets, the key is used up (RFC 3711 §9.2).
+    /// Protects the compound RTCP packet in `out[..len]` in place. Returns the length of the
+    /// packet, `None` when `out` is too small or, after 2^31 packets, the key is used up (RFC 3711
+    /// §9.2).
     pub fn protect_rtcp(&mut self, len: usize, out: &mut [u8]) -> Option<usize> {
-        // One index for all our sources: it is then unique under each of them, which is all that the IV needs.
+        // One index for all our sources: it is then unique under each of them, which is all that
+        // the IV needs.
         let index = self.rtcp_index.checked_add(1).filter(|&index| index < RTCP_ENCRYPTED)?;
         let ssrc = word(out, RTCP_SSRC_OFFSET)?;
         let total = self.rtcp.seal_rtcp(ssrc, index, len, out)?;
@@ -166,9 +172,9 @@ pub struct Unprotect {
 }
 
 impl Unprotect {
-    /// From [`SrtpKeys::remote`]; keeps state (about 48 bytes each) for at most `max_sources` RTP and as many RTCP sources.
-    /// A source is never forgotten, since its packets could then be replayed. `None` if the cryptographic library
-    /// refuses the key.
+    /// From [`SrtpKeys::remote`]; keeps state (about 48 bytes each) for at most `max_sources` RTP
+    /// and as many RTCP sources. A source is never forgotten, since its packets could then be
+    /// replayed. `None` if the cryptographic library refuses the key.
     pub fn new(profile: SrtpProfile, key: &MasterKey, max_sources: usize) -> Option<Self> {
         let (rtp, rtcp) = derive::ciphers(profile, key)?;
         Some(Self {
@@ -179,50 +185,50 @@ impl Unprotect {
         })
     }
 
-    /// Writes the plain packet to `out`, which needs room for `packet.len()` bytes. On a drop the contents of `out` mean
-    /// nothing.
+    /// Writes the plain packet to `out`, which needs room for `packet.len()` bytes. On a drop the
+    /// contents of `out` mean nothing.
     #[inline]
     pub fn unprotect_rtp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<Opened, Drop> {
-        let Head { header, header_len, .. } = Head::parse(packet).map_err(|_| Drop::Malformed)?;
-        let (ssrc, number) = (header.ssrc.0, header.sequence);
+        let head = Head::parse(packet).map_err(|_| Drop::Malformed)?;
+        let (ssrc, number, header_len) =
+            (head.header.ssrc.0, head.header.sequence, head.header_len);
         if packet.len() < header_len + self.rtp.tag_len() {
             return Err(Drop::Malformed);
         }
         if let Some(window) = self.rtp_sources.window(ssrc) {
             let sequence = window.unwrap(number).ok_or(Drop::TooOld)?;
             window.check(sequence)?;
-            let len = self.rtp.open_rtp(ssrc, sequence, header_len, packet, out)?;
+            let len = self.rtp.open_rtp(At { ssrc, sequence }, header_len, packet, out)?;
             window.record(sequence);
             return Ok(Opened { len, sequence });
         }
-        let (len, sequence) = self.open_first(ssrc, number, header_len, packet, out)?;
+        let (len, sequence) = self.open_first(&head, packet, out)?;
         self.rtp_sources.add(ssrc, sequence)?;
         Ok(Opened { len, sequence })
     }
 
-    /// The first packet of a source. Its rollover counter is zero, unless the source began just below the wrap and
-    /// everything before it was lost, which costs a second try.
+    /// The first packet of a source. Its rollover counter is zero, unless the source began just
+    /// below the wrap and everything before it was lost, which costs a second try.
     #[cold]
     fn open_first(
         &self,
-        ssrc: u32,
-        number: u16,
-        header_len: usize,
+        head: &Head<'_>,
         packet: &[u8],
         out: &mut [u8],
     ) -> Result<(usize, u64), Drop> {
-        let sequence = u64::from(number);
-        match self.rtp.open_rtp(ssrc, sequence, header_len, packet, out) {
-            Err(Drop::Unauthenticated) if number < 1 << 15 => {
-                let wrapped = sequence | 1 << 16;
-                let len = self.rtp.open_rtp(ssrc, wrapped, header_len, packet, out)?;
-                Ok((len, wrapped))
+        let (ssrc, sequence) = (head.header.ssrc.0, u64::from(head.header.sequence));
+        match self.rtp.open_rtp(At { ssrc, sequence }, head.header_len, packet, out) {
+            Err(Drop::Unauthenticated) if sequence < 1 << 15 => {
+                let sequence = sequence | 1 << 16;
+                let len = self.rtp.open_rtp(At { ssrc, sequence }, head.header_len, packet, out)?;
+                Ok((len, sequence))
             }
             other => other.map(|len| (len, sequence)),
         }
     }
 
-    /// Writes the plain compound packet to `out`, which needs room for `packet.len()` bytes, and returns its length.
+    /// Writes the plain compound packet to `out`, which needs room for `packet.len()` bytes, and
+    /// returns its length.
     pub fn unprotect_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, Drop> {
         let ssrc = word(packet, RTCP_SSRC_OFFSET).ok_or(Drop::Malformed)?;
         let (word, sealed) = self.rtcp.split_rtcp(packet).ok_or(Drop::Malformed)?;

@@ -1,8 +1,9 @@
-//! The receiver's side of transport-wide congestion control (draft-holmer-rmcat-transport-wide-cc-extensions-01): records
-//! when each packet of a leg arrived and reports it to the sender, whose estimator does the rest.
+//! The receiver's side of transport-wide congestion control
+//! (draft-holmer-rmcat-transport-wide-cc-extensions-01): records when each packet of a leg arrived
+//! and reports it to the sender, whose estimator does the rest.
 //!
-//! Arrivals are kept for a while after they were reported. A packet that was overtaken is reported together with what
-//! overtook it, so that a report never takes back what an earlier one said.
+//! Arrivals are kept for a while after they were reported. A packet that was overtaken is reported
+//! together with what overtook it, so that a report never takes back what an earlier one said.
 
 use core::time::Duration;
 
@@ -16,7 +17,8 @@ pub struct Recorder {
     sender: Ssrc,
     media: Ssrc,
     unwrapper: SequenceUnwrapper,
-    /// Arrival in ticks of the sequence number with this index modulo [`HISTORY`]; [`MISSING`] if it did not arrive.
+    /// Arrival in ticks of the sequence number with this index modulo [`HISTORY`]; [`MISSING`] if
+    /// it did not arrive.
     ticks: Box<[u64]>,
     highest: u64,
     /// The first number of the next report.
@@ -68,7 +70,8 @@ impl Recorder {
         self.waiting += 1;
     }
 
-    /// Writes one feedback packet to `out` when it is time and returns its length. Call until `None`.
+    /// Writes one feedback packet to `out` when it is time and returns its length. Call until
+    /// `None`.
     pub fn poll(&mut self, now: Time, out: &mut [u8]) -> Option<usize> {
         if self.next_timeout().is_none_or(|due| due > now) {
             return None;

@@ -1,8 +1,9 @@
-//! The first flight, read before any engine exists, to choose the engine that ends in the cheapest SRTP profile.
+//! The first flight, read before any engine exists, to choose the engine that ends in the cheapest
+//! SRTP profile.
 //!
-//! A 1.2 engine takes the best profile that the client offers; a 1.3 engine takes the client's first. Chromium offers
-//! AES-CM before AES-GCM, and GCM costs a fifth per packet. So a client that would get something else from 1.3 gets 1.2,
-//! if it offers both.
+//! A 1.2 engine takes the best profile that the client offers; a 1.3 engine takes the client's
+//! first. Chromium offers AES-CM before AES-GCM, and GCM costs a fifth per packet. So a client that
+//! would get something else from 1.3 gets 1.2, if it offers both.
 
 use offhook_wire::dtls;
 
@@ -15,8 +16,8 @@ pub(super) enum Choice {
     Either,
 }
 
-/// A ClientHello that is being collected; it may come in fragments (RFC 6347 §4.2.3), post-quantum key shares make it
-/// larger than a datagram.
+/// A ClientHello that is being collected; it may come in fragments (RFC 6347 §4.2.3), post-quantum
+/// key shares make it larger than a datagram.
 #[derive(Default)]
 pub(super) struct Hello {
     datagrams: Vec<Vec<u8>>,
@@ -106,7 +107,8 @@ fn headers(total: usize, message_seq: u16) -> Vec<u8> {
     headers
 }
 
-/// Whether a datagram starts with what a server answers a ClientHello with: ServerHello or HelloVerifyRequest.
+/// Whether a datagram starts with what a server answers a ClientHello with: ServerHello or
+/// HelloVerifyRequest.
 pub(super) fn is_server_answer(datagram: &[u8]) -> bool {
     let first = Records(datagram).next().and_then(|record| record.first().copied());
     matches!(first, Some(SERVER_HELLO | HELLO_VERIFY_REQUEST))

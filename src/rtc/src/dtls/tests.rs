@@ -236,8 +236,9 @@ fn a_client_that_prefers_counter_mode_still_gets_gcm() {
     for packet in &reordered {
         server.dtls.handle_packet(Time::ZERO, packet);
     }
-    // The transcript was changed, so the handshake cannot end; what the server chose can be read from its flight:
-    // use_srtp with one profile, AEAD-AES-256-GCM, in a plaintext ServerHello of 1.2.
+    // The transcript was changed, so the handshake cannot end; what the server chose can be read
+    // from its flight: use_srtp with one profile, AEAD-AES-256-GCM, in a plaintext ServerHello of
+    // 1.2.
     let flight = server.drain().concat();
     assert!(flight.windows(9).any(|window| window == [0, 14, 0, 5, 0, 2, 0, 8, 0]));
     assert!(!flight.windows(2).any(|window| window == [0xfe, 0xfc]));
@@ -257,7 +258,8 @@ fn garbage_and_forged_alerts_do_not_end_a_handshake() {
         assert!(side.refused.is_none());
         assert_eq!(side.dtls.drops().get(Drop::Unexpected), 5);
     }
-    // In the middle of a 1.2 handshake an alert kills the server's engine; the next ClientHello finds a new one.
+    // In the middle of a 1.2 handshake an alert kills the server's engine; the next ClientHello
+    // finds a new one.
     let (mut client, mut server) = pair_12();
     for packet in client.drain() {
         server.dtls.handle_packet(now, &packet);

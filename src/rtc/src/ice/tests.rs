@@ -1,5 +1,3 @@
-use core::net::Ipv6Addr;
-
 use super::*;
 
 fn credentials(ufrag: &str, pwd: &str) -> IceCredentials {
@@ -82,7 +80,7 @@ fn a_valid_check_is_answered_with_the_address_it_came_from() {
 #[test]
 fn an_ipv4_mapped_peer_reads_its_ipv4_address() {
     let IpAddr::V4(ip) = address(7).ip() else { unreachable!() };
-    let mapped = SocketAddr::new(Ipv6Addr::from(ip.to_ipv6_mapped()).into(), 1000);
+    let mapped = SocketAddr::new(ip.to_ipv6_mapped().into(), 1000);
     let (reply, _) = answered(&mut agent(), at(0), mapped, &good(&[]));
     assert_eq!(Message::parse(&reply).unwrap().xor_mapped_address(), Some(address(7)));
 }
@@ -108,7 +106,8 @@ fn what_is_not_an_authentic_binding_request_is_never_answered() {
         assert_eq!(dropped(&mut ice, &bare[..len]), Drop::NotARequest);
     }
     let whole = good(&[]);
-    // The type of FINGERPRINT itself is not protected: without it a message is as good (RFC 8489 §14.7).
+    // The type of FINGERPRINT itself is not protected: without it a message is as good (RFC 8489
+    // §14.7).
     for place in
         (0..whole.len()).filter(|place| !(whole.len() - 8..whole.len() - 4).contains(place))
     {

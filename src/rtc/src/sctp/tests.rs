@@ -155,7 +155,8 @@ fn channels_of_other_names_are_acknowledged_and_ignored() {
     write(&mut pair, 8, PayloadProtocolIdentifier::String, b"hello");
     assert!(pair.messages(1).is_empty());
     assert_eq!(pair.sides[1].drops().get(Drop::UnknownChannel), 1);
-    // Its acknowledgement arrived: the client did not ask for it through us, so it was noticed as odd.
+    // Its acknowledgement arrived: the client did not ask for it through us, so it was noticed as
+    // odd.
     assert_eq!(pair.sides[0].drops().get(Drop::BadOpen), 1);
     // A second opening of one stream, and of none, are noticed.
     write(&mut pair, 8, PayloadProtocolIdentifier::Dcep, &open);

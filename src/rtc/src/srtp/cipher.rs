@@ -1,5 +1,5 @@
-//! The two families of transforms under one set of verbs: AES-GCM (RFC 7714) and AES counter mode with HMAC-SHA1
-//! (RFC 3711 §4).
+//! The two families of transforms under one set of verbs: AES-GCM (RFC 7714) and AES counter mode
+//! with HMAC-SHA1 (RFC 3711 §4).
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use aws_lc_rs::cipher::{EncryptingKey, EncryptionContext};
@@ -14,6 +14,13 @@ use super::{Drop, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN};
 pub(super) enum Cipher {
     Gcm { key: LessSafeKey, salt: [u8; 12] },
     CounterMode { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14] },
+}
+
+/// What makes a packet's initialization vector its own: its source and its index.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) ssrc: u32,
+    pub(super) sequence: u64,
 }
 
 /// The parts of a protected RTCP packet.
@@ -35,8 +42,7 @@ impl Cipher {
     #[inline]
     pub(super) fn seal_rtp(
         &self,
-        ssrc: u32,
-        sequence: u64,
+        at: At,
         header_len: usize,
         payload: &[u8],
         out: &mut [u8],
@@ -47,14 +53,14 @@ impl Cipher {
                 let (header, rest) = out.split_at_mut_checked(header_len)?;
                 let (sealed, rest) = rest.split_at_mut_checked(payload.len())?;
                 let tag = rest.get_mut(..GCM_TAG_LEN)?;
-                let nonce = rtp_nonce(salt, ssrc, sequence);
+                let nonce = rtp_nonce(salt, at);
                 let aad = Aad::from(&*header);
                 key.seal_out_of_place_scatter(nonce, aad, payload, sealed, &[], tag).ok()?;
                 Some(len + GCM_TAG_LEN)
             }
             Self::CounterMode { .. } => {
                 out.get_mut(header_len..len)?.copy_from_slice(payload);
-                self.seal_rtp_in_place(ssrc, sequence, header_len, len, out)
+                self.seal_rtp_in_place(at, header_len, len, out)
             }
         }
     }
@@ -62,8 +68,7 @@ impl Cipher {
     #[inline]
     pub(super) fn seal_rtp_in_place(
         &self,
-        ssrc: u32,
-        sequence: u64,
+        at: At,
         header_len: usize,
         len: usize,
         out: &mut [u8],
@@ -73,14 +78,14 @@ impl Cipher {
         let (header, payload) = packet.split_at_mut_checked(header_len)?;
         match self {
             Self::Gcm { key, salt } => {
-                let nonce = rtp_nonce(salt, ssrc, sequence);
+                let nonce = rtp_nonce(salt, at);
                 let aad = Aad::from(&*header);
                 let tag = key.seal_in_place_separate_tag(nonce, aad, payload).ok()?;
                 tag_out.copy_from_slice(tag.as_ref());
             }
             Self::CounterMode { key, auth, salt } => {
-                counter(key, salt, ssrc, sequence, payload)?;
-                let tag = sign(auth, &[packet, &rollover(sequence)]);
+                counter(key, salt, at, payload)?;
+                let tag = sign(auth, &[packet, &rollover(at.sequence)]);
                 tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
             }
         }
@@ -90,8 +95,7 @@ impl Cipher {
     #[inline]
     pub(super) fn open_rtp(
         &self,
-        ssrc: u32,
-        sequence: u64,
+        at: At,
         header_len: usize,
         packet: &[u8],
         out: &mut [u8],
@@ -104,14 +108,14 @@ impl Cipher {
             out.split_at_mut_checked(header_len).ok_or(Drop::NoSpace)?;
         match self {
             Self::Gcm { key, salt } => {
-                let nonce = rtp_nonce(salt, ssrc, sequence);
+                let nonce = rtp_nonce(salt, at);
                 key.open_separate_gather(nonce, Aad::from(header), encrypted, tag, payload_out)
                     .map_err(|_| Drop::Unauthenticated)?;
             }
             Self::CounterMode { key, auth, salt } => {
-                verify(auth, &[body, &rollover(sequence)], tag)?;
+                verify(auth, &[body, &rollover(at.sequence)], tag)?;
                 payload_out.copy_from_slice(encrypted);
-                counter(key, salt, ssrc, sequence, payload_out).ok_or(Drop::Malformed)?;
+                counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
             }
         }
         header_out.copy_from_slice(header);
@@ -140,7 +144,7 @@ impl Cipher {
             }
             Self::CounterMode { key, auth, salt } => {
                 let (word_out, tag_out) = trailer.split_at_mut_checked(RTCP_INDEX_LEN)?;
-                counter(key, salt, ssrc, u64::from(index), payload)?;
+                counter(key, salt, At { ssrc, sequence: index.into() }, payload)?;
                 let tag = sign(auth, &[packet, &word]);
                 tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
                 word_out.copy_from_slice(&word);
@@ -149,8 +153,8 @@ impl Cipher {
         Some(len + self.tag_len() + RTCP_INDEX_LEN)
     }
 
-    /// The index with its E bit, and the parts. The tag comes before the index in GCM (RFC 7714 §9.2) and after it
-    /// otherwise (RFC 3711 §3.4).
+    /// The index with its E bit, and the parts. The tag comes before the index in GCM (RFC 7714
+    /// §9.2) and after it otherwise (RFC 3711 §3.4).
     pub(super) fn split_rtcp<'a>(&self, packet: &'a [u8]) -> Option<(u32, Sealed<'a>)> {
         let trailer = self.tag_len() + RTCP_INDEX_LEN;
         let (body, trailer) = packet.split_at_checked(packet.len().checked_sub(trailer)?)?;
@@ -189,7 +193,8 @@ impl Cipher {
             Self::CounterMode { key, auth, salt } => {
                 verify(auth, &[clear, encrypted, &word], tag)?;
                 payload_out.copy_from_slice(encrypted);
-                counter(key, salt, ssrc, u64::from(index), payload_out).ok_or(Drop::Malformed)?;
+                let at = At { ssrc, sequence: index.into() };
+                counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
             }
         }
         clear_out.copy_from_slice(clear);
@@ -199,8 +204,8 @@ impl Cipher {
 
 /// RFC 7714 §8.1: two zero bytes, SSRC, rollover counter and sequence number, XORed with the salt.
 #[inline]
-fn rtp_nonce(salt: &[u8; 12], ssrc: u32, sequence: u64) -> Nonce {
-    let plain = u128::from(ssrc) << 48 | u128::from(sequence & INDEX_MASK);
+fn rtp_nonce(salt: &[u8; 12], at: At) -> Nonce {
+    let plain = u128::from(at.ssrc) << 48 | u128::from(at.sequence & INDEX_MASK);
     nonce(salt, plain)
 }
 
@@ -228,19 +233,15 @@ fn rtcp_aad(clear: &[u8], word: [u8; 4]) -> Option<[u8; RTCP_CLEAR_LEN + RTCP_IN
     Some(aad)
 }
 
-/// Encrypts or decrypts in counter mode from `(salt * 2^16) XOR (ssrc * 2^64) XOR (index * 2^16)` (RFC 3711 §4.1.1).
+/// Encrypts or decrypts in counter mode from `(salt * 2^16) XOR (ssrc * 2^64) XOR (index * 2^16)`
+/// (RFC 3711 §4.1.1).
 #[inline]
-pub(super) fn counter(
-    key: &EncryptingKey,
-    salt: &[u8; 14],
-    ssrc: u32,
-    index: u64,
-    data: &mut [u8],
-) -> Option<()> {
+pub(super) fn counter(key: &EncryptingKey, salt: &[u8; 14], at: At, data: &mut [u8]) -> Option<()> {
     let mut start = [0; 16];
     start.get_mut(..14)?.copy_from_slice(salt);
-    let start =
-        u128::from_be_bytes(start) ^ u128::from(ssrc) << 64 ^ u128::from(index & INDEX_MASK) << 16;
+    let start = u128::from_be_bytes(start)
+        ^ u128::from(at.ssrc) << 64
+        ^ u128::from(at.sequence & INDEX_MASK) << 16;
     let context = EncryptionContext::Iv128(FixedLength::from(start.to_be_bytes()));
     key.less_safe_encrypt(data, context).ok().map(|_| ())
 }

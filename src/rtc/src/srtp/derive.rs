@@ -25,7 +25,8 @@ struct Derive<'a> {
 }
 
 impl Derive<'_> {
-    /// `labels` are those of the encryption key, the authentication key and the salt (RFC 3711 §4.3.2).
+    /// `labels` are those of the encryption key, the authentication key and the salt (RFC 3711
+    /// §4.3.2).
     fn cipher(&self, labels: [u8; 3]) -> Option<Cipher> {
         let [encryption, authentication, salt] = labels;
         let mut key_room = [0; 32];
@@ -54,7 +55,8 @@ impl Derive<'_> {
         })
     }
 
-    /// The key stream that starts at `x * 2^16`, with `x` the salt with the label in its seventh byte from the right.
+    /// The key stream that starts at `x * 2^16`, with `x` the salt with the label in its seventh
+    /// byte from the right.
     fn fill(&self, label: u8, out: &mut [u8]) -> Option<()> {
         let mut start = [0; 16];
         start.get_mut(..14)?.copy_from_slice(self.salt);

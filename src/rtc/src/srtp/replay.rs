@@ -1,4 +1,5 @@
-//! Which packets of which sources were seen: one 128-packet window per source (RFC 3711 §3.3.2 asks for at least 64).
+//! Which packets of which sources were seen: one 128-packet window per source (RFC 3711 §3.3.2 asks
+//! for at least 64).
 
 use super::Drop;
 
@@ -39,8 +40,8 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The 48-bit index nearest to the newest that ends in `number` (RFC 3711 §3.3.1). `None` lies before the first
-    /// packet that could have been sent, or after the last.
+    /// The 48-bit index nearest to the newest that ends in `number` (RFC 3711 §3.3.1). `None` lies
+    /// before the first packet that could have been sent, or after the last.
     #[inline]
     pub(super) fn unwrap(&self, number: u16) -> Option<u64> {
         let ahead = number.wrapping_sub(self.highest as u16) as i16;

@@ -57,7 +57,7 @@ fn keystream_is_that_of_rfc_3711_appendix_b_2() {
     let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, &key).unwrap()).unwrap();
     let salt = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD").try_into().unwrap();
     let mut stream = [0; 48];
-    cipher::counter(&key, &salt, 0, 0, &mut stream).unwrap();
+    cipher::counter(&key, &salt, At { ssrc: 0, sequence: 0 }, &mut stream).unwrap();
     let expected = "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB
                     41E95B3BB0A2E8DD477901E4FCA894C0";
     assert_eq!(stream[..], hex(expected));
@@ -127,13 +127,14 @@ fn gcm_packets_are_those_of_rfc_7714() {
 
 fn check_rfc_7714(cipher: Cipher, rtp: &str, rtcp: &str) {
     let head = hex("8040f17b8041f8d35501a0b2");
+    let at = At { ssrc: 0x5501_a0b2, sequence: 0xf17b };
     let text = b"Gallia est omnis divisa in partes tres";
     let sealed = [&head[..], &hex(rtp)].concat();
     let mut out = vec![0; sealed.len()];
     out[..12].copy_from_slice(&head);
-    assert_eq!(cipher.seal_rtp(0x5501_a0b2, 0xf17b, 12, text, &mut out), Some(66));
+    assert_eq!(cipher.seal_rtp(at, 12, text, &mut out), Some(66));
     assert_eq!(out, sealed);
-    assert_eq!(cipher.open_rtp(0x5501_a0b2, 0xf17b, 12, &sealed, &mut out), Ok(50));
+    assert_eq!(cipher.open_rtp(at, 12, &sealed, &mut out), Ok(50));
     assert_eq!(out[12..50], text[..]);
 
     let plain = hex("81c8000d4d617273 4e5450314e545032525450200000042a0000e9304c756e61

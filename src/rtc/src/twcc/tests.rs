@@ -5,8 +5,10 @@ use super::*;
 
 const MEDIA: Ssrc = Ssrc(77);
 
+type Reported = (u16, Option<i64>);
+
 /// One report: number and time in ticks of each packet.
-fn report(recorder: &mut Recorder, now: Time) -> Option<(u8, Vec<(u16, Option<i64>)>)> {
+fn report(recorder: &mut Recorder, now: Time) -> Option<(u8, Vec<Reported>)> {
     let mut out = [0; 1200];
     let len = recorder.poll(now, &mut out)?;
     let Some(Ok(Packet::TransportCc(feedback))) = packets(&out[..len]).next() else {
