@@ -248,7 +248,7 @@ impl Associations {
 
     fn send_message(&mut self, now: Time, message: &Message) {
         let taken =
-            self.with(now, message.leg, |peer, _| peer.send(now, message.kind, &message.payload));
+            self.with(now, message.leg, |peer, _| peer.send(message.kind, &message.payload));
         match taken {
             Some(Ok(())) => self.figures.counts.add(Count::MessagesToPeers),
             Some(Err(drop)) => self.figures.drops.add(drop),

@@ -64,7 +64,7 @@ impl Arena {
 
     /// A slot that nobody else holds.
     pub(crate) fn take(&mut self) -> Option<Arc<Slot>> {
-        self.reclaim();
+        self.reclaim(LOOK);
         self.free.pop()
     }
 
@@ -84,8 +84,9 @@ impl Arena {
         self.free.len()
     }
 
-    fn reclaim(&mut self) {
-        for _ in 0..LOOK {
+    /// Take back what other workers have let go of, among the first `look` that they held.
+    pub(crate) fn reclaim(&mut self, look: usize) {
+        for _ in 0..look {
             let Some(mut slot) = self.shared.pop_front() else { return };
             if Arc::get_mut(&mut slot).is_none() {
                 self.shared.push_back(slot);

@@ -148,6 +148,8 @@ const COMMANDS: usize = 32;
 const TICK: Duration = Duration::from_millis(10);
 /// Longest sleep, and how often the counters are published.
 const PUBLISH: Duration = Duration::from_millis(250);
+/// Slots looked at when the counters are published, to take back those that others held after traffic has ceased.
+const RECLAIM: usize = 1024;
 /// Most workers: one bit each in [`Track::workers`].
 pub(crate) const MAX_WORKERS: usize = 64;
 
@@ -219,26 +221,27 @@ impl Worker {
 
     /// One turn. True when more may be waiting already.
     pub(crate) fn turn(&mut self, now: Time) -> bool {
-        let received = self.core.exit.socket.receive(&mut self.inbox).unwrap_or(0);
+        // What the control plane said before a packet came is known before the packet is read.
+        let core = &mut self.core;
+        let mut busy = core.take_commands(now);
+        busy |= core.take_answers(now);
+        busy |= core.take_notes(now);
+        let received = core.exit.socket.receive(&mut self.inbox).unwrap_or(0);
         if received > 0 {
-            self.core.exit.figures.counts.add(Count::ReceiveCalls);
-            self.core.exit.figures.counts.add_many(Count::MessagesReceived, received as u64);
+            core.exit.figures.counts.add(Count::ReceiveCalls);
+            core.exit.figures.counts.add_many(Count::MessagesReceived, received as u64);
             for message in self.inbox.messages() {
-                self.core.handle_message(now, &message);
+                core.handle_message(now, &message);
             }
         }
-        let mut busy = received == RECEIVE_BATCH;
-        let core = &mut self.core;
+        busy |= received == RECEIVE_BATCH;
         busy |= core.take_handoffs(now);
         core.ask_for_key_frames(now);
         core.exit.flush();
-        busy |= core.take_notes(now);
-        busy |= core.take_answers(now);
-        busy |= core.take_commands(now);
         if now >= core.next_due && now.since(core.last_tick) >= TICK {
             core.tick(now);
+            core.exit.flush();
         }
-        core.exit.flush();
         core.settle();
         if now >= core.next_publish {
             core.publish(now);
@@ -273,6 +276,7 @@ impl Core {
 
     fn publish(&mut self, now: Time) {
         self.next_publish = now + PUBLISH;
+        self.arena.reclaim(RECLAIM);
         let Exit { transmit, figures, .. } = &mut self.exit;
         transmit.count(&mut figures.counts, &mut figures.drops);
         figures.legs = self.by_id.len() as u64;

@@ -151,9 +151,9 @@ impl Peer {
         [self.dtls_timeout, sctp, self.retry].into_iter().flatten().min()
     }
 
-    pub(super) fn send(&mut self, now: Time, kind: DataKind, payload: &[u8]) -> Result<(), Drop> {
+    pub(super) fn send(&mut self, kind: DataKind, payload: &[u8]) -> Result<(), Drop> {
         let sctp = self.sctp.as_mut().ok_or(Drop::DataNotOpen)?;
-        match sctp.send(now, kind, payload) {
+        match sctp.send(kind, payload) {
             Ok(()) => Ok(()),
             Err(SendError::NotOpen | SendError::Closed) => Err(Drop::DataNotOpen),
             Err(SendError::TooLong) => Err(Drop::DataRefused),

@@ -18,6 +18,10 @@ impl Core {
     pub(super) fn handle_message(&mut self, now: Time, message: &Message<'_>) {
         let (path, bytes) = (message.path, message.bytes() as u64);
         let count = message.datagrams().count() as u64;
+        if count == 0 {
+            // An empty datagram is none in a merged message.
+            return self.exit.drop_one(Drop::Unrecognized);
+        }
         self.exit.figures.counts.add_many(Count::DatagramsReceived, count);
         self.exit.figures.counts.add_many(Count::BytesReceived, bytes);
         let known = self.by_address.get(&path.peer).copied();

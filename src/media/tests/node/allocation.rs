@@ -1,0 +1,197 @@
+//! No allocation per packet: an allocator that counts, and a node whose turns are driven here.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use offhook_media::{Count, SteppedNode, Timeouts};
+use offhook_types::media::{Command, Egress, Event, OpenLeg, Want};
+use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
+
+use crate::client::{Client, OPUS, Send, VP8, credentials, negotiated, vp8};
+use crate::world::{ROOM, config, sound, video};
+
+/// Counts what the current thread allocates while it asks for it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn count() {
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get().map(|n| n + 1)));
+}
+
+// SAFETY: every call is passed on to the system's allocator with the arguments it came with.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What `act` allocates.
+fn allocations(act: impl FnOnce()) -> u64 {
+    ALLOCATIONS.set(Some(0));
+    act();
+    ALLOCATIONS.take().unwrap()
+}
+
+const RECEIVERS: u64 = 24;
+const PACKETS: u64 = 1_000_000;
+const SOUND: TrackId = TrackId(1);
+const VIDEO: TrackId = TrackId(2);
+
+struct Stage {
+    node: SteppedNode,
+    clients: Vec<Client>,
+    legs: Vec<LegId>,
+    up: Arc<Mutex<usize>>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let up = Arc::new(Mutex::new(0));
+        let counter = up.clone();
+        let on_event = move |event: Event| {
+            if let Event::LegUp { .. } = event {
+                *counter.lock().unwrap() += 1;
+            }
+        };
+        let timeouts = Timeouts { consent: Duration::from_secs(3600), ..Timeouts::default() };
+        let mut config = offhook_media::Config { workers: 2, timeouts, ..config() };
+        config.limits.legs_per_worker = 64;
+        let node = SteppedNode::new(config, Arc::new(on_event)).unwrap();
+        Self { node, clients: Vec::new(), legs: Vec::new(), up }
+    }
+
+    fn turn(&mut self) {
+        while self.node.turn() {}
+        self.clients.iter_mut().for_each(Client::step);
+    }
+
+    fn join(&mut self, worker: u16) -> usize {
+        let serial = self.clients.len() as u64;
+        // Legs of a room stay together, those of an empty room go where fewest are.
+        let rooms = [ROOM, RoomId(serial + 100)].into_iter();
+        let mut rooms = rooms.filter_map(|room| self.node.place(room));
+        let placement = rooms.find(|placement| placement.leg.worker() == WorkerId(worker)).unwrap();
+        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].port());
+        let local = credentials(&format!("server{serial}"));
+        let mut client = Client::new(serial, server, local.clone());
+        client.never_wait();
+        let (leg, remote) = (placement.leg, Some(client.remote()));
+        let open = OpenLeg { leg, room: ROOM, local, remote, opens_channels: false };
+        self.node.send(Command::OpenLeg(open)).unwrap();
+        let agreed = Command::SetNegotiated { leg, negotiated: negotiated() };
+        self.node.send(agreed).unwrap();
+        client.check();
+        self.clients.push(client);
+        self.legs.push(leg);
+        let limit = Instant::now() + Duration::from_secs(20);
+        while self.clients.last().unwrap().stun_answers.is_empty() {
+            assert!(Instant::now() < limit);
+            self.turn();
+        }
+        let fingerprint = self.node.fingerprint();
+        self.clients.last_mut().unwrap().shake_hands(fingerprint);
+        while *self.up.lock().unwrap() < self.legs.len() || !self.clients.last().unwrap().is_up() {
+            assert!(Instant::now() < limit);
+            self.turn();
+        }
+        self.clients.len() - 1
+    }
+
+    fn subscribe(&self, index: usize, track: TrackId, kind: MediaKind) {
+        let ssrc = 100 + track.0 as u32 * 10;
+        let egress = Egress {
+            track,
+            source: self.legs[0],
+            kind,
+            mid: Mid::new(b"7").unwrap(),
+            ssrc: Ssrc(ssrc),
+            rtx: (kind == MediaKind::Video).then_some(Ssrc(ssrc + 1)),
+        };
+        let (leg, want) = (self.legs[index], Want::BEST);
+        self.node.send(Command::AddEgress { leg, egress, want }).unwrap();
+    }
+
+    /// One frame of seven packets and one of sound.
+    fn burst(&mut self, round: u64) {
+        let payload = vp8(round % 100 == 0, round as u16 & 0x7fff, 1100);
+        let publisher = &mut self.clients[0];
+        for i in 0..7 {
+            publisher.send(&Send {
+                payload_type: VP8,
+                sequence: 1000 + round * 7 + i,
+                timestamp: round as u32 * 3000,
+                ssrc: 10,
+                payload: &payload,
+                mid: Some("1"),
+                transport: Some((round * 8 + i) as u16),
+                ..Send::default()
+            });
+        }
+        publisher.send(&Send {
+            payload_type: OPUS,
+            sequence: 1000 + round,
+            timestamp: round as u32 * 960,
+            ssrc: 20,
+            mid: Some("0"),
+            transport: Some((round * 8 + 7) as u16),
+            ..Send::default()
+        });
+    }
+}
+
+#[test]
+fn a_million_packets_are_forwarded_without_an_allocation() {
+    let mut stage = Stage::new();
+    stage.join(0);
+    for receiver in 0..RECEIVERS {
+        let index = stage.join((receiver % 2) as u16);
+        stage.subscribe(index, SOUND, MediaKind::Audio);
+        stage.subscribe(index, VIDEO, MediaKind::Video);
+    }
+    let leg = stage.legs[0];
+    for ingress in [sound(SOUND.0, "0"), video(VIDEO.0, "1")] {
+        stage.node.send(Command::AddIngress { leg, ingress }).unwrap();
+    }
+    stage.turn();
+    // The first packets of a stream may allocate: what is remembered of it is allocated once.
+    let mut round = 0;
+    let forwarded = |stage: &mut Stage| stage.node.snapshot().counts.get(Count::PacketsForwarded);
+    while forwarded(&mut stage) < 10_000 {
+        round += 1;
+        stage.burst(round);
+        stage.turn();
+    }
+    let (before, mut allocated) = (forwarded(&mut stage), 0);
+    let rounds = PACKETS / (8 * RECEIVERS) + 1;
+    for _ in 0..rounds {
+        round += 1;
+        stage.burst(round);
+        allocated += allocations(|| {
+            while stage.node.turn_worker(WorkerId(0)) {}
+            while stage.node.turn_worker(WorkerId(1)) {}
+        });
+    }
+    let sent = forwarded(&mut stage) - before;
+    assert!(sent >= PACKETS, "{sent} of {PACKETS}: {:?}", stage.node.snapshot().drops);
+    assert_eq!(allocated, 0, "allocations over {sent} packets");
+}

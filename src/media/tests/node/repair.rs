@@ -1,0 +1,167 @@
+use offhook_media::{Config, Count};
+use offhook_types::{MediaKind, Ssrc, TrackId};
+use offhook_wire::rtcp;
+
+use crate::client::{Send, VP8, VP8_RTX, vp8};
+use crate::world::{World, config, video};
+
+const TRACK: TrackId = TrackId(66);
+
+fn frame(world: &mut World, camera: usize, number: u16, key: bool) {
+    let payload = vp8(key, number, 700);
+    world.clients[camera].send(&Send {
+        payload_type: VP8,
+        sequence: u64::from(number),
+        timestamp: u32::from(number) * 3000,
+        ssrc: 10,
+        payload: &payload,
+        mid: Some("1"),
+        transport: Some(number),
+        ..Send::default()
+    });
+}
+
+/// A camera and a viewer who has seen at least ten frames. The viewer is on the worker given.
+fn watching(world: &mut World, worker: u16) -> (usize, usize, u16) {
+    let (camera, viewer) = (world.join(0), world.join(worker));
+    world.publish(camera, video(TRACK.0, "1"));
+    world.subscribe(viewer, (TRACK, MediaKind::Video), camera, 500);
+    let mut number = 100;
+    world.until("ten frames", |world| {
+        number += 1;
+        frame(world, camera, number, number % 5 == 1);
+        world.clients[viewer].media.len() >= 10
+    });
+    (camera, viewer, number)
+}
+
+fn controls<'a>(world: &'a World, client: usize) -> impl Iterator<Item = rtcp::Packet<'a>> + 'a {
+    world.clients[client].control.iter().flat_map(|bytes| rtcp::packets(bytes).flatten())
+}
+
+fn a_lost_packet_is_sent_again(worker: u16) {
+    let mut world = World::new(Config { workers: 2, ..config() });
+    let (_, viewer, _) = watching(&mut world, worker);
+    let original = world.clients[viewer].media[6].clone();
+    world.clients[viewer].media.clear();
+    let sequence = original.header.sequence;
+    world.clients[viewer].send_control(|writer| {
+        writer.receiver_report(Ssrc(1), &[]).unwrap();
+        writer.nack(Ssrc(1), Ssrc(500), [sequence]).unwrap();
+    });
+    world.until("resent", |world| {
+        world.clients[viewer].media.iter().any(|media| media.header.payload_type.0 == VP8_RTX)
+    });
+    let media = &world.clients[viewer].media;
+    let again = media.iter().find(|media| media.header.payload_type.0 == VP8_RTX).unwrap();
+    assert_eq!(again.header.ssrc, Ssrc(501));
+    assert_eq!(again.payload[..2], sequence.to_be_bytes());
+    assert_eq!(again.payload[2..], original.payload);
+    assert_eq!(again.header.timestamp, original.header.timestamp);
+}
+
+#[test]
+fn a_receiver_here_gets_a_lost_packet_again() {
+    a_lost_packet_is_sent_again(0);
+}
+
+#[test]
+fn a_receiver_on_another_worker_gets_a_lost_packet_again() {
+    a_lost_packet_is_sent_again(1);
+}
+
+#[test]
+fn a_lost_packet_is_asked_of_the_publisher_and_its_retransmission_forwarded() {
+    let mut world = World::new(config());
+    let (camera, viewer, number) = watching(&mut world, 0);
+    let (lost, next) = (number + 1, number + 2);
+    frame(&mut world, camera, next, false);
+    world.until("asked again", |world| {
+        controls(world, camera).any(|packet| match packet {
+            rtcp::Packet::Nack(nack) => {
+                nack.media == Ssrc(10) && nack.sequences().any(|sequence| sequence == lost)
+            }
+            _ => false,
+        })
+    });
+    let mut payload = lost.to_be_bytes().to_vec();
+    payload.extend(vp8(false, lost, 700));
+    world.clients[camera].send(&Send {
+        payload_type: VP8_RTX,
+        sequence: 1,
+        timestamp: u32::from(lost) * 3000,
+        ssrc: 11,
+        payload: &payload,
+        mid: Some("1"),
+        ..Send::default()
+    });
+    world.until("forwarded", |world| {
+        let mut numbers: Vec<u16> =
+            world.clients[viewer].media.iter().map(|media| media.header.sequence).collect();
+        numbers.sort_unstable();
+        numbers.len() >= 12 && numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1))
+    });
+}
+
+#[test]
+fn key_frame_requests_reach_the_publisher_and_are_merged() {
+    for worker in [0, 1] {
+        let mut world = World::new(Config { workers: 2, ..config() });
+        let (camera, viewer, mut number) = watching(&mut world, worker);
+        world.until("counted", |world| world.count(Count::RtpReceived) > 0);
+        let before = world.count(Count::KeyFramesRequested);
+        for _ in 0..20 {
+            world.clients[viewer].send_control(|writer| {
+                writer.receiver_report(Ssrc(1), &[]).unwrap();
+                writer.pli(Ssrc(1), Ssrc(500)).unwrap();
+            });
+        }
+        world.until("all are counted", |world| world.count(Count::KeyFramesWanted) >= 20);
+        world.until("asked", |world| {
+            number += 1;
+            frame(world, camera, number, false);
+            controls(world, camera).any(|p| {
+                matches!(p, rtcp::Packet::Pli { media, .. }
+                if media == Ssrc(10))
+            })
+        });
+        world.until("counted", |world| world.count(Count::KeyFramesRequested) > before);
+        let asked = world.count(Count::KeyFramesRequested) - before;
+        assert!(asked < 10, "{asked} requests for 20 wishes");
+    }
+}
+
+#[test]
+fn publishers_get_reports_and_feedback_and_receivers_the_publishers_clock() {
+    let mut world = World::new(Config { workers: 2, ..config() });
+    let (camera, viewer, mut number) = watching(&mut world, 1);
+    world.clients[camera].send_control(|writer| {
+        let info = rtcp::SenderInfo {
+            ntp: 0xe000_0000_0000_0000,
+            rtp_time: u32::from(number) * 3000,
+            packets: 20,
+            octets: 9000,
+        };
+        writer.sender_report(Ssrc(10), &info, &[]).unwrap();
+        writer.cname(Ssrc(10), "camera").unwrap();
+    });
+    world.until("reports", |world| {
+        number += 1;
+        frame(world, camera, number, number % 5 == 1);
+        let block = controls(world, camera).any(|packet| match packet {
+            rtcp::Packet::ReceiverReport { blocks, .. } => {
+                blocks.iter().any(|b| b.source == Ssrc(10) && b.highest_sequence > 0)
+            }
+            _ => false,
+        });
+        let feedback =
+            controls(world, camera).any(|packet| matches!(packet, rtcp::Packet::TransportCc(_)));
+        let report = controls(world, viewer).any(|packet| match packet {
+            rtcp::Packet::SenderReport(report) => {
+                report.sender == Ssrc(500) && report.info.ntp >> 32 >= 0xe000_0000
+            }
+            _ => false,
+        });
+        block && feedback && report
+    });
+}
