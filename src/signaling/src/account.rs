@@ -486,3 +486,6 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         ended_at: entry.ended_at.0,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -25,6 +25,10 @@ enum Heard {
     Message(Encoding, ClientMessage),
     /// A frame that says no more than that somebody is there.
     Life,
+    /// JSON with a request_id, but with something in it that cannot be read: a client newer than this server.
+    Unreadable {
+        request: u32,
+    },
     /// Not a message in either encoding.
     Garbage,
 }
@@ -86,6 +90,13 @@ async fn listen(
         let message = match heard {
             Heard::Message(_, message) => message,
             Heard::Life => continue,
+            Heard::Unreadable { request } => {
+                let failure = Failure::bad_request("a field cannot be read");
+                if link.refuse(request, failure).is_err() {
+                    return Closed::SlowReader;
+                }
+                continue;
+            }
             Heard::Garbage => return refuse_garbage(link),
         };
         // Answered here, since it asks whether the connection lives and not whether the session has time.
@@ -167,7 +178,7 @@ async fn next_message(
         match timeout_at(deadline, next(stream)).await {
             Ok(Ok(Heard::Message(encoding, message))) => return Ok((encoding, message)),
             Ok(Ok(Heard::Life)) => {}
-            Ok(Ok(Heard::Garbage)) => return Err(Closed::BadMessage),
+            Ok(Ok(Heard::Unreadable { .. } | Heard::Garbage)) => return Err(Closed::BadMessage),
             Ok(Err(why)) => return Err(why),
             Err(_) => return Err(Closed::Timeout),
         }
@@ -181,13 +192,30 @@ async fn next(stream: &mut SplitStream<WebSocket>) -> Result<Heard, Closed> {
         Some(Err(error)) if error.to_string().contains("too long") => return Err(Closed::TooLong),
         Some(Err(_)) | None => return Err(Closed::ByPeer),
     };
-    let (encoding, message) = match &frame {
-        Frame::Text(text) => (Encoding::Json, Encoding::Json.decode(text.as_bytes())),
-        Frame::Binary(bytes) => (Encoding::Protobuf, Encoding::Protobuf.decode(bytes)),
-        Frame::Ping(_) | Frame::Pong(_) => return Ok(Heard::Life),
-        Frame::Close(_) => return Err(Closed::ByPeer),
-    };
-    Ok(message.map_or(Heard::Garbage, |message| Heard::Message(encoding, message)))
+    match &frame {
+        Frame::Text(text) => Ok(read(Encoding::Json, text.as_bytes())),
+        Frame::Binary(bytes) => Ok(read(Encoding::Protobuf, bytes)),
+        Frame::Ping(_) | Frame::Pong(_) => Ok(Heard::Life),
+        Frame::Close(_) => Err(Closed::ByPeer),
+    }
+}
+
+fn read(encoding: Encoding, bytes: &[u8]) -> Heard {
+    if let Some(message) = encoding.decode(bytes) {
+        return Heard::Message(encoding, message);
+    }
+    match encoding {
+        Encoding::Json => {
+            json_request(bytes).map_or(Heard::Garbage, |request| Heard::Unreadable { request })
+        }
+        Encoding::Protobuf => Heard::Garbage,
+    }
+}
+
+/// The request_id of a message that cannot be read otherwise.
+fn json_request(bytes: &[u8]) -> Option<u32> {
+    let message: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    u32::try_from(message.get("requestId")?.as_u64()?).ok()
 }
 
 async fn linger(stream: &mut SplitStream<WebSocket>) {

@@ -155,7 +155,9 @@ impl Session {
 
     async fn live(&mut self) -> Over {
         loop {
+            // In this order: what a connection said before it broke is heard before that it broke.
             let step = tokio::select! {
+                biased;
                 mail = self.mailbox.recv() => match mail {
                     Some(mail) => self.take(mail).await,
                     None => Err(Over(Closed::Replaced)),
