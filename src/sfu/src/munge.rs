@@ -164,18 +164,27 @@ impl Timeline {
         self.next_out - 1
     }
 
-    /// A packet that is in order is left out: the numbers after it close up.
-    pub(crate) fn skip(&mut self, source: u64) {
+    /// A packet that is in order is left out: the numbers after it close up. The answer is how many numbers before it are
+    /// kept for packets that were not seen.
+    pub(crate) fn skip(&mut self, source: u64) -> u64 {
+        let gap = self.settle(source);
+        self.open = false;
+        self.expected = source.wrapping_add(1);
+        gap
+    }
+
+    /// Keep numbers for the packets that were not seen before this one, in the present form: nobody knows whether they
+    /// would have gone out. The answer is how many.
+    pub(crate) fn settle(&mut self, source: u64) -> u64 {
         let gap = self.close_wide_gap(source);
         if gap > 0 {
-            // Nobody knows whether the packets between would have gone out, so their numbers are kept.
             if !self.open {
                 self.begin();
             }
             self.grow(gap);
+            self.expected = source;
         }
-        self.open = false;
-        self.expected = source.wrapping_add(1);
+        gap
     }
 
     /// The number kept for a late packet, and how it goes out. `None` before the last switch, or when it was left out.
@@ -281,24 +290,20 @@ impl Pictures {
     }
 
     /// What to add so that the first key frame of a new source follows `last`, the highest numbers that went out.
-    pub(crate) fn following(&self, last: &Self, timestamp: u32) -> Shift {
-        let picture = match (last.picture, self.picture) {
-            (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next) & 0x7fff,
+    /// `unseen` packets after it have numbers too, each perhaps a picture of its own.
+    pub(crate) fn following(&self, last: &Self, unseen: u16, timestamp: u32) -> Shift {
+        let next = unseen.wrapping_add(1);
+        let shift = |last: Option<u16>, own: Option<u16>| match (last, own) {
+            (Some(last), Some(own)) => last.wrapping_add(next).wrapping_sub(own),
             _ => 0,
         };
-        let tl0 = match (last.tl0, self.tl0) {
-            (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next),
-            _ => 0,
-        };
-        let key = match (last.key, self.key) {
-            (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next) & 0x1f,
-            _ => 0,
-        };
-        let frame = match (last.frame, self.frame) {
-            (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next),
-            _ => 0,
-        };
-        Shift { timestamp, picture, tl0, key, frame }
+        Shift {
+            timestamp,
+            picture: shift(last.picture, self.picture) & 0x7fff,
+            tl0: shift(last.tl0.map(u16::from), self.tl0.map(u16::from)) as u8,
+            key: shift(last.key.map(u16::from), self.key.map(u16::from)) as u8 & 0x1f,
+            frame: shift(last.frame, self.frame),
+        }
     }
 
     /// These numbers, where they are known, else the older ones.
@@ -349,6 +354,3 @@ pub(crate) fn patch(payload: &[u8], description: &Description, shift: &Shift) ->
     }
     patch
 }
-
-#[cfg(test)]
-mod tests;

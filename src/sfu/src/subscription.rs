@@ -40,6 +40,7 @@ pub(crate) struct Tail {
     pub next_sequence: u64,
     pub next_rtx: u64,
     last: Option<Last>,
+    unseen: u16,
     packets: u32,
     octets: u32,
 }
@@ -47,7 +48,14 @@ pub(crate) struct Tail {
 impl Tail {
     /// A stream that starts.
     pub(crate) fn new(first: u64, first_rtx: u64) -> Self {
-        Self { next_sequence: first, next_rtx: first_rtx, last: None, packets: 0, octets: 0 }
+        Self {
+            next_sequence: first,
+            next_rtx: first_rtx,
+            last: None,
+            unseen: 0,
+            packets: 0,
+            octets: 0,
+        }
     }
 }
 
@@ -82,6 +90,8 @@ pub(crate) struct Subscription {
     /// The last picture left out.
     skipped_picture: Option<u16>,
     last: Option<Last>,
+    /// Numbers kept since then for packets that were not seen.
+    unseen: u16,
     packets: u32,
     octets: u32,
     next_rtx: u64,
@@ -110,6 +120,7 @@ impl Subscription {
             picture_time: None,
             skipped_picture: None,
             last,
+            unseen: tail.unseen,
             packets: tail.packets,
             octets: tail.octets,
             next_rtx: tail.next_rtx,
@@ -123,6 +134,7 @@ impl Subscription {
             next_sequence: self.timeline.next_out(),
             next_rtx: self.next_rtx,
             last: self.last,
+            unseen: self.unseen,
             packets: self.packets,
             octets: self.octets,
         }
@@ -272,6 +284,7 @@ impl Subscription {
             pictures: facts.pictures.shifted(&form.shift).or(older),
             layer: Some(packet.layer),
         });
+        self.unseen = 0;
         send(self.leg, &outgoing);
         Ok(())
     }
@@ -296,6 +309,11 @@ impl Subscription {
         }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(outgoing.payload.len() as u32);
+        if let Some(last) = &mut self.last
+            && outgoing.timestamp.wrapping_sub(last.timestamp) as i32 > 0
+        {
+            last.timestamp = outgoing.timestamp;
+        }
         send(self.leg, &outgoing);
         Ok(())
     }
@@ -314,12 +332,23 @@ impl Subscription {
         let mut cap = form.cap;
         cap.spatial = cap.spatial.min(wanted.spatial);
         cap.temporal = cap.temporal.min(wanted.temporal);
+        self.timeline.reform(Form { cap, ..form });
+        let lower = cap;
         if facts.key {
             cap = wanted;
         } else if cap.temporal < wanted.temporal {
             cap.temporal = lifted(cap.temporal, wanted.temporal, facts);
         }
-        self.timeline.reform(Form { cap, ..form });
+        if cap != lower {
+            // Packets not seen yet may belong to a picture that was left out: they stay under the lower layers.
+            let unseen = self.timeline.settle(packet.sequence);
+            self.note_unseen(unseen);
+            self.timeline.reform(Form { cap, ..form });
+        }
+    }
+
+    fn note_unseen(&mut self, unseen: u64) {
+        self.unseen = self.unseen.saturating_add(u16::try_from(unseen).unwrap_or(u16::MAX));
     }
 
     fn may_start(&self, packet: &Inbound<'_>, facts: &Facts<'_>) -> bool {
@@ -342,7 +371,7 @@ impl Subscription {
     ) {
         let timestamp = self.timestamp_shift(now, packet, clocks);
         let shift = match &self.last {
-            Some(last) => facts.pictures.following(&last.pictures, timestamp),
+            Some(last) => facts.pictures.following(&last.pictures, self.unseen, timestamp),
             None => Shift { timestamp, ..Shift::default() },
         };
         let form = Form { layer: packet.layer, shift, cap: self.wanted_cap() };
@@ -350,6 +379,7 @@ impl Subscription {
         self.current = Some(packet.layer);
         self.picture_time = Some(packet.timestamp);
         self.skipped_picture = None;
+        self.unseen = 0;
     }
 
     /// What to add to a layer's RTP time so that the receiver's goes on.
@@ -387,7 +417,8 @@ impl Subscription {
     /// Close the numbers over a packet. A VP8 picture left out closes picture numbers too; VP9 refers to pictures by
     /// number, so its gaps stay.
     fn leave_out(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>, form: Form) {
-        self.timeline.skip(packet.sequence);
+        let unseen = self.timeline.skip(packet.sequence);
+        self.note_unseen(unseen);
         let Description::Vp8(_) = packet.description else { return };
         if facts.pictures.picture.is_some() && facts.pictures.picture != self.skipped_picture {
             self.skipped_picture = facts.pictures.picture;
@@ -550,6 +581,3 @@ fn translate(timestamp: u32, new: &Clock, old: &Clock, rate: u32) -> u32 {
     let between = (between * i128::from(rate)) >> 32;
     old.rtp_time.wrapping_add(since_report).wrapping_add(between as u32)
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,6 +33,8 @@ pub(crate) struct Track {
     /// Bit mask of layers that send.
     pub live: u8,
     check_at: Time,
+    /// The last packet of any layer.
+    heard: Time,
     pub voice: Voice,
     pub subscriptions: Vec<Subscription>,
     /// Where a leg's subscription is.
@@ -48,6 +50,7 @@ impl Track {
             layers: Default::default(),
             live: 0,
             check_at: Time::ZERO,
+            heard: Time::ZERO,
             voice: Voice::default(),
             subscriptions: Vec::new(),
             places: Map::default(),
@@ -116,11 +119,11 @@ impl Track {
         if packet.layer >= spec.layers {
             return Err(Drop::UnknownLayer);
         }
+        let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
+        layer.admit(packet.sequence)?;
         if self.muted {
             return Err(Drop::Muted);
         }
-        let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
-        layer.admit(packet.sequence)?;
         let mut passed = Passed::default();
         if spec.kind == MediaKind::Audio && spec.origin == Origin::Local {
             passed.heard = self.hear(now, packet);
@@ -174,6 +177,11 @@ impl Track {
     fn note_alive(&mut self, now: Time, layer: u8, timeout: Duration) -> bool {
         let before = self.live;
         self.live |= 1 << layer;
+        if now.since(self.heard) > CHECK {
+            // The whole track was silent: that says nothing about one layer.
+            self.layers.iter_mut().for_each(|layer| layer.heard = now);
+        }
+        self.heard = now;
         if let Some(layer) = self.layers.get_mut(usize::from(layer)) {
             layer.heard = now;
         }
@@ -417,6 +425,3 @@ const fn place(sequence: u64) -> (usize, u64) {
     let slot = sequence % WINDOW;
     ((slot / 64) as usize, 1 << (slot % 64))
 }
-
-#[cfg(test)]
-mod tests;
