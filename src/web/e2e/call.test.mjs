@@ -35,7 +35,7 @@ story('two people call with video, hear and see each other, and hang up', {}, as
   await Promise.all([ada.joined(), bob.joined()]);
   await Promise.all([ada.hears(), bob.hears()]);
   await bob.click('hang-up');
-  await ada.seeText('ended-title', 'Bob ended the call');
+  await ada.seeText('ended-title', 'ended the call');
   await checkHistory(bob, ada, 2);
 });
 

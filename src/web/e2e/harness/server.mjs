@@ -68,20 +68,17 @@ export class Server {
   async becomeReady() {
     const ports = [];
     const lines = createInterface({ input: this.child.stdout });
-    await new Promise((resolve, reject) => {
-      const late = () => reject(new Error('the server did not start'));
-      const timer = setTimeout(late, START_DEADLINE_MS);
+    let timer;
+    const told = new Promise((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('the server did not start')), START_DEADLINE_MS);
       lines.on('line', (line) => {
         const port = Number(line.trim().match(/:(\d+)$/)?.[1]);
-        if (!port) return;
-        ports.push(port);
-        if (ports.length === 2) {
-          clearTimeout(timer);
-          resolve();
-        }
+        if (port) ports.push(port);
+        if (ports.length === 2) resolve();
       });
       void this.ended.then((code) => reject(new Error(`the server ended with ${code}`)));
     });
+    await told.finally(() => clearTimeout(timer));
     [this.port, this.admin] = ports;
     const ready = await fetch(`http://127.0.0.1:${this.admin}/readyz`);
     if (!ready.ok) throw new Error(`/readyz answered ${ready.status}`);

@@ -219,8 +219,8 @@ export class Calls {
   }
 
   private ring(id: string, peer: Peer, media: CallMedia, ringsForMs: number): void {
-    // Told again and again until the server has it: without it the caller hears nothing.
-    this.finish(id, { ringAck: { callId: id } });
+    // Without it the caller hears nothing.
+    this.options.request({ ringAck: { callId: id } }).catch(() => undefined);
     if (this.list.some((one) => one.id === id)) return;
     const video = media === 'CALL_MEDIA_VIDEO';
     const call = this.add({
@@ -283,7 +283,7 @@ export class Calls {
 
   /** A request whose failure changes nothing for the person: the server's events tell the rest. */
   private finish(callId: string, request: Request): void {
-    this.options.request(request).catch((error: unknown) => {
+    this.options.request(request).then(this.options.onHistory, (error: unknown) => {
       console.debug('offhook: request failed', callId, error);
     });
   }
