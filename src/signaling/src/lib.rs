@@ -9,6 +9,7 @@ pub mod account;
 pub mod calls;
 pub mod client;
 pub mod limit;
+pub mod livekit;
 pub mod media_node;
 pub mod negotiation;
 pub mod push;

@@ -189,6 +189,10 @@ impl Keys {
                 _ => TokenError::Invalid,
             })?
             .claims;
+        // RFC 7519 §4.1.4: not on or after; the library accepts the second itself.
+        if claims.exp <= now() {
+            return Err(TokenError::Expired);
+        }
         if claims.nbf > now().saturating_add(SKEW) {
             return Err(TokenError::NotYet);
         }

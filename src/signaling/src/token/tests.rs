@@ -33,6 +33,7 @@ fn check(name: &str, change: impl FnOnce(&mut Claims), expect: Result<(), TokenE
 fn claims_decide() {
     check("as it should be", |_| (), Ok(()));
     check("expired", |c| c.exp = now() - 1, Err(TokenError::Expired));
+    check("expires now", |c| c.exp = now(), Err(TokenError::Expired));
     check("no expiry", |c| c.exp = 0, Err(TokenError::Expired));
     check("not yet", |c| c.nbf = now() + 3600, Err(TokenError::NotYet));
     check("issuer's clock a little ahead", |c| c.nbf = now() + 5, Ok(()));
