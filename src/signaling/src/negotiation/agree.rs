@@ -181,8 +181,12 @@ fn useful(extension: Extension, flow: Flow) -> bool {
         | Extension::VideoOrientation
         | Extension::PlayoutDelay
         | Extension::AbsCaptureTime
-        | Extension::DependencyDescriptor => flow.sends || flow.receives,
-        Extension::Rid | Extension::RepairedRid | Extension::TransportCc => flow.receives,
+        | Extension::DependencyDescriptor
+        // Also where we only send, and never write them: Chromium offers a section added later
+        // nothing but what earlier sections of its kind agreed, and simulcast fails without RIDs.
+        | Extension::Rid
+        | Extension::RepairedRid
+        | Extension::TransportCc => flow.sends || flow.receives,
         Extension::AbsSendTime => false,
     }
 }
