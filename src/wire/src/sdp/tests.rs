@@ -5,7 +5,7 @@ use super::*;
 
 macro_rules! corpus {
     ($name:literal) => {
-        include_str!(concat!("../../../fuzz/corpus/sdp/", $name, ".sdp"))
+        include_str!(concat!("offers/", $name, ".sdp"))
     };
 }
 
