@@ -40,7 +40,9 @@ counted! {
         RtpUnknownStream = "rtp_unknown_stream",
         /// RTP with a payload type that was not negotiated.
         RtpUnknownPayloadType = "rtp_unknown_payload_type",
-        /// A retransmission without content or of no known stream.
+        /// Only padding, sent to probe the way to us.
+        Padding = "padding",
+        /// A retransmission that is too short, or of no known stream.
         RtxMalformed = "rtx_malformed",
         /// Does not parse as RTCP.
         RtcpMalformed = "rtcp_malformed",

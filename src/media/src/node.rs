@@ -2,6 +2,7 @@
 
 mod assembly;
 mod placements;
+mod stepped;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
@@ -10,14 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use offhook_types::media::{Command, DataKind, Event, Fingerprint, Placement};
-use offhook_types::{LegId, RoomId, WorkerId};
+use offhook_types::{LegId, RoomId};
 
-use crate::association::{Associations, Message};
+use crate::association::Message;
 use crate::rings::{Outbox, Waker};
 use crate::socket::pin_thread;
-use crate::worker::Worker;
 use crate::{Config, Snapshot};
 use placements::Placements;
+pub use stepped::SteppedNode;
 
 /// What the node calls with each [`Event`], from its own threads. It must not block: put the event on a channel.
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -158,7 +159,10 @@ impl Node {
     /// End every leg with `Drained`, stop the threads and wait for them, each within `timeouts.stop`. Later calls do
     /// nothing.
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        for door in &self.shared.workers {
+            let _commands = door.commands.lock();
+            self.shared.stopping.store(true, Ordering::Release);
+        }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = core::mem::take(&mut *threads);
         let (workers, associations): (Vec<_>, Vec<_>) =
@@ -205,9 +209,6 @@ impl Shared {
     }
 
     fn send(&self, command: Command) -> Result<(), Refused> {
-        if self.stopping.load(Ordering::Relaxed) {
-            return Err(Refused);
-        }
         let leg = match &command {
             Command::SendData { leg, kind, payload } => {
                 return self.send_message(*leg, *kind, payload.clone());
@@ -230,6 +231,10 @@ impl Shared {
         let closes = matches!(command, Command::CloseLeg { .. });
         let door = self.workers.get(usize::from(leg.worker().0)).ok_or(Refused)?;
         let mut commands = door.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: `stop` passes through it, so that no leg is opened after the last was ended.
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(Refused);
+        }
         if !closes && commands.room() <= RESERVED {
             return Err(Refused);
         }
@@ -262,64 +267,5 @@ impl Shared {
             sum.merge(&published.lock().unwrap_or_else(PoisonError::into_inner));
         }
         sum
-    }
-}
-
-/// A node without threads: the caller drives every turn. For tests that must see each step, and for benches.
-pub struct SteppedNode {
-    shared: Arc<Shared>,
-    workers: Vec<Worker>,
-    associations: Vec<Associations>,
-    clock: crate::clock::Clock,
-}
-
-impl SteppedNode {
-    /// Open the sockets, start nothing.
-    pub fn new(config: Config, on_event: OnEvent) -> Result<Self, StartError> {
-        let (shared, workers, associations) = assembly::assemble(config, on_event)?;
-        let clock = crate::clock::Clock::start();
-        Ok(Self { shared, workers, associations, clock })
-    }
-
-    /// One turn of every worker and association thread. True when more may be waiting already.
-    pub fn turn(&mut self) -> bool {
-        let mut busy = false;
-        for nth in 0..self.workers.len() {
-            busy |= self.turn_worker(WorkerId(nth as u16));
-        }
-        let now = self.clock.now();
-        for associations in &mut self.associations {
-            busy |= associations.turn(now);
-        }
-        busy
-    }
-
-    /// One turn of one worker.
-    pub fn turn_worker(&mut self, worker: WorkerId) -> bool {
-        let now = self.clock.now();
-        self.workers.get_mut(usize::from(worker.0)).is_some_and(|worker| worker.turn(now))
-    }
-
-    /// Like [`Node::place`].
-    pub fn place(&self, room: RoomId) -> Option<Placement> {
-        self.shared.place(room)
-    }
-
-    /// Like [`Node::send`].
-    pub fn send(&self, command: Command) -> Result<(), Refused> {
-        self.shared.send(command)
-    }
-
-    /// Like [`Node::fingerprint`].
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.shared.fingerprint
-    }
-
-    /// The counters as they are now.
-    pub fn snapshot(&mut self) -> Snapshot {
-        let now = self.clock.now();
-        self.workers.iter_mut().for_each(|worker| worker.publish(now));
-        self.associations.iter_mut().for_each(Associations::publish);
-        self.shared.snapshot()
     }
 }

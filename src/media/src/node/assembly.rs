@@ -52,26 +52,9 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         stopping: stopping.clone(),
     });
     let config = Arc::new(config);
-    let mut sides: Vec<Vec<AssociationSide>> = sockets.iter().map(|_| Vec::new()).collect();
-    let (mut machines, mut association_doors) = (Vec::new(), Vec::new());
-    for _ in 0..config.handshake_threads {
-        let waker = Waker::new()?;
-        let mut theirs = Vec::new();
-        for ((side, socket), reader) in sides.iter_mut().zip(&sockets).zip(&wakers) {
-            let (worker_side, thread_side) = pair(&waker, reader, socket);
-            side.push(worker_side);
-            theirs.push(thread_side);
-        }
-        let (messages, waiting) = Outbox::new(MESSAGES, waker.clone());
-        let machine = Associations::new(shared.clone(), theirs, waiting, waker.clone());
-        let published = machine.published();
-        association_doors.push(AssociationDoor {
-            messages: Mutex::new(messages),
-            waker,
-            published,
-        });
-        machines.push(machine);
-    }
+    let threads = usize::from(config.handshake_threads);
+    let (machines, association_doors, sides) =
+        association_threads(&shared, &sockets, &wakers, threads)?;
     let (mut workers, mut worker_doors) = (Vec::new(), Vec::new());
     let rows = links(&wakers).into_iter().zip(sides);
     for ((nth, (links, associations)), (socket, waker)) in
@@ -105,6 +88,34 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         placements,
     };
     Ok((Arc::new(shared), workers, machines))
+}
+
+type Threads = (Vec<Associations>, Vec<AssociationDoor>, Vec<Vec<AssociationSide>>);
+
+/// The association threads' machines, how they are reached, and each worker's ends of the rings to them.
+fn association_threads(
+    shared: &Arc<association::Shared>,
+    sockets: &[Arc<UdpSocket>],
+    wakers: &[Arc<Waker>],
+    threads: usize,
+) -> Result<Threads, StartError> {
+    let mut sides: Vec<Vec<AssociationSide>> = sockets.iter().map(|_| Vec::new()).collect();
+    let (mut machines, mut doors) = (Vec::new(), Vec::new());
+    for _ in 0..threads {
+        let waker = Waker::new()?;
+        let mut theirs = Vec::new();
+        for ((side, socket), reader) in sides.iter_mut().zip(sockets).zip(wakers) {
+            let (worker_side, thread_side) = pair(&waker, reader, socket);
+            side.push(worker_side);
+            theirs.push(thread_side);
+        }
+        let (messages, waiting) = Outbox::new(MESSAGES, waker.clone());
+        let machine = Associations::new(shared.clone(), theirs, waiting, waker.clone());
+        let published = machine.published();
+        doors.push(AssociationDoor { messages: Mutex::new(messages), waker, published });
+        machines.push(machine);
+    }
+    Ok((machines, doors, sides))
 }
 
 fn check(config: &Config) -> Result<(), StartError> {

@@ -1,6 +1,9 @@
 //! What arrives on the socket: which leg, which protocol. Connectivity checks are answered here, DTLS goes to the
 //! association thread, media and its control to their own files.
 
+use core::net::SocketAddr;
+use core::time::Duration;
+
 use offhook_rtc::ice;
 use offhook_types::Time;
 use offhook_wire::demux::Kind;
@@ -10,6 +13,8 @@ use crate::association::{DATAGRAM_BYTES, Datagram, ToAssociation};
 use crate::socket::{Message, Path};
 use crate::{Count, Drop};
 
+/// Browsers check a pair in use every 2.5 s, others every 5 s (RFC 7675 §5.1).
+const OWNED: Duration = Duration::from_secs(8);
 /// A STUN answer of ours is about 80 bytes.
 const REPLY_BYTES: usize = 256;
 
@@ -51,6 +56,9 @@ impl Core {
     fn handle_stun(&mut self, now: Time, path: Path, packet: &[u8]) -> Result<(), Drop> {
         let ufrag = ice::addressee(packet).ok_or(Drop::StunMalformed)?;
         let index = *self.by_ufrag.get(ufrag).ok_or(Drop::StunUnknownUser)?;
+        if self.is_anothers(now, path.peer, index) {
+            return Err(Drop::StunRefused);
+        }
         let leg = self.leg_mut(index).ok_or(Drop::StunUnknownUser)?;
         let mut reply = [0; REPLY_BYTES];
         let (id, association) = (leg.id, leg.association);
@@ -78,6 +86,14 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// An address that checks of another leg come from belongs to that leg: whoever can send from a false address must
+    /// not take it away with a password of its own.
+    fn is_anothers(&self, now: Time, address: SocketAddr, index: u32) -> bool {
+        let owner = self.by_address.get(&address).copied().filter(|&owner| owner != index);
+        let heard = owner.and_then(|owner| self.leg(owner)?.ice.last_check());
+        heard.is_some_and(|heard| now.since(heard) < OWNED)
     }
 
     /// DTLS is not read here; it takes a millisecond when it is a handshake.

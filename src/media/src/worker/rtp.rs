@@ -123,7 +123,7 @@ impl Core {
         if accepted.restarted {
             self.restart_layer(now, id, layer);
         }
-        if accepted.first {
+        if accepted.first && !accepted.restarted {
             self.event(Event::TrackLive { leg, track: id, codec: slot.codec, layer });
         }
     }
@@ -236,14 +236,19 @@ fn accept_rtx(
 ) -> Result<Accepted, Drop> {
     let stream = leg.streams.get(at).ok_or(Drop::RtpUnknownStream)?;
     let (track, layer, role) = (stream.track, stream.layer, stream.role);
+    if facts.payload_len == 0 {
+        return Err(Drop::Padding);
+    }
     let media = leg.stream_of(track, layer, Role::Media).ok_or(Drop::RtxMalformed)?;
     let media = leg.streams.get_mut(media).ok_or(Drop::RtxMalformed)?;
     let end = facts.header_len + facts.payload_len;
     let payload = slot.bytes.get(facts.header_len..end).ok_or(Drop::RtxMalformed)?;
     let (original, rest) = rtx::unwrap(payload).ok_or(Drop::RtxMalformed)?;
-    // A retransmission without content is padding for the sender's estimator.
-    if role != Role::Rtx || rest.is_empty() {
+    if role != Role::Rtx {
         return Err(Drop::RtxMalformed);
+    }
+    if rest.is_empty() {
+        return Err(Drop::Padding);
     }
     let sequence = media.unwrap(original).ok_or(Drop::RtxMalformed)?;
     if media.nack.received(now, sequence) == Arrival::Stale {

@@ -214,7 +214,7 @@ impl Core {
                 });
             }
         }
-        let next = leg.next_report.max(now + RECEIVER_REPORT);
+        let next = if leg.next_report > now { leg.next_report } else { now + RECEIVER_REPORT };
         self.schedule(index, next);
     }
 

@@ -133,7 +133,7 @@ impl Stage {
 
     /// One frame of seven packets and one of sound.
     fn burst(&mut self, round: u64) {
-        let payload = vp8(round % 100 == 0, round as u16 & 0x7fff, 1100);
+        let payload = vp8(round.is_multiple_of(100), round as u16 & 0x7fff, 1100);
         let publisher = &mut self.clients[0];
         for i in 0..7 {
             publisher.send(&Send {

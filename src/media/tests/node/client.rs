@@ -1,8 +1,10 @@
 //! A WebRTC client in a few lines, made of the pieces of `offhook-rtc` seen from the other side: controlling ICE, DTLS
 //! client, SRTP, SCTP. It never waits longer than a step.
+#![allow(dead_code)]
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,6 +99,7 @@ pub struct Client {
     protect: Option<Protect>,
     unprotect: Option<Unprotect>,
     buffer: Vec<u8>,
+    discarded: Vec<u8>,
     transaction: u8,
     waits: bool,
     pub stun_answers: Vec<Class>,
@@ -128,6 +131,7 @@ impl Client {
             protect: None,
             unprotect: None,
             buffer: vec![0; 2048],
+            discarded: vec![0; 1 << 16],
             transaction: 0,
             waits: true,
             stun_answers: Vec::new(),
@@ -156,6 +160,22 @@ impl Client {
     /// Do not wait in [`Client::step`]: the server is driven by the same thread.
     pub fn never_wait(&mut self) {
         self.waits = false;
+    }
+
+    /// The keys that the handshake gave.
+    pub fn keys(&self) -> Option<&SrtpKeys> {
+        self.keys.as_ref()
+    }
+
+    /// The socket, for options.
+    pub fn descriptor(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+
+    /// Throw away what has arrived, unread.
+    pub fn discard(&mut self) {
+        self.socket.set_nonblocking(true).unwrap();
+        while self.socket.recv_from(&mut self.discarded).is_ok() {}
     }
 
     /// A connectivity check that nominates.
