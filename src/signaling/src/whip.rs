@@ -1,8 +1,8 @@
 //! WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): publish and play by one HTTP request.
 //!
-//! A session is a leg of a participant in a room, like any other: who may see what is decided by the
-//! room. The bearer token is the JWT of the session door. Start at [`routes`]; one session's life is
-//! in `session`.
+//! A session is a leg of a participant in a room, like any other: who may see what is decided by
+//! the room. The bearer token is the JWT of the session door. Start at [`routes`]; one session's
+//! life is in `session`.
 
 mod patch;
 mod reply;
@@ -25,8 +25,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{options, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use offhook_call::room::{Door as RoomDoor, Receive};
-use offhook_types::{MediaKind, TrackId};
+use offhook_call::room::{Door as RoomDoor, Receive, TrackChoice};
+use offhook_types::MediaKind;
 use offhook_wire::sdp::Session as Description;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc};
@@ -37,7 +37,7 @@ use crate::rooms::Rooms;
 use crate::token::{Grant, Keys, bearer};
 
 use reply::Problem;
-use session::{Ask, Opened, Pick};
+use session::{Ask, Opened};
 
 /// Limits of the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +173,10 @@ pub fn routes(whip: Whip) -> Router {
         })
         .delete(move |state, path, headers| patch::delete(door, state, path, headers));
         router = router
-            .route(&format!("/{}/{{room}}", door.as_str()), endpoint.merge(options(reply::endpoint)))
+            .route(
+                &format!("/{}/{{room}}", door.as_str()),
+                endpoint.merge(options(reply::endpoint)),
+            )
             .route(
                 &format!("/{}/{{room}}/{{session}}", door.as_str()),
                 session.merge(options(reply::session)),
@@ -204,15 +207,13 @@ async fn open(
     let offer = read(&whip, door, &reply::text(body)?)?;
     let place = whip.inner.places.clone().try_acquire_owned().map_err(|_| Problem::full())?;
     let identity = grant.identity.clone();
-    let (receive, pick) = pick(door, narrow);
     let room_door = match door {
         Door::Whip => RoomDoor::Whip,
         Door::Whep => RoomDoor::Whep,
     };
-    let joined = whip.inner.rooms.join(grant.into_join(room_door, receive)).await?;
+    let joined = whip.inner.rooms.join(grant.into_join(room_door, receive(door, narrow))).await?;
     let Opened { session, answer, etag } =
-        session::open(door, (whip.inner.node.clone(), &whip.inner.events), joined, (offer, pick))
-            .await?;
+        session::open(door, (whip.inner.node.clone(), &whip.inner.events), joined, offer).await?;
 
     let id = random_id();
     let (asks, asked) = mpsc::channel(4);
@@ -249,17 +250,19 @@ fn read(whip: &Whip, door: Door, body: &str) -> Result<Description, Problem> {
     if useful { Ok(offer) } else { Err(Refused::NothingAcceptable.into()) }
 }
 
-/// What the room is asked for, and what is picked from it by name.
-fn pick(door: Door, narrow: Narrow) -> (Receive, Option<Pick>) {
+/// What the room is asked for.
+fn receive(door: Door, narrow: Narrow) -> Receive {
     let Narrow { participant, track } = narrow;
-    match (door, track) {
-        (Door::Whip, _) => (Receive::None, None),
-        (Door::Whep, None) if participant.is_none() => (Receive::All, None),
-        (Door::Whep, None) => (Receive::Only { participant, track: None }, None),
-        (Door::Whep, Some(track)) => match track.parse::<TrackId>() {
-            Ok(id) => (Receive::Only { participant, track: Some(id) }, None),
-            Err(_) => (Receive::None, Some(Pick::new(participant, track))),
-        },
+    match door {
+        Door::Whip => Receive::None,
+        Door::Whep if participant.is_none() && track.is_none() => Receive::All,
+        Door::Whep => {
+            let choice = |track: String| match track.parse() {
+                Ok(id) => TrackChoice::Id(id),
+                Err(_) => TrackChoice::Name(track),
+            };
+            Receive::Only { participant, track: track.map(choice) }
+        }
     }
 }
 

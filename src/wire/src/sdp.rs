@@ -1,12 +1,14 @@
-//! Session descriptions as types (RFC 8866, RFC 9429 and the drafts and RFCs that WebRTC adds to them).
+//! Session descriptions as types (RFC 8866, RFC 9429 and the drafts and RFCs that WebRTC adds to
+//! them).
 //!
-//! [`Session::parse`] turns text into values once, with every number in range and every list bounded, so that nothing
-//! behind it looks at text again. [`Session`]'s `Display` prints a description back. Session-level ICE credentials,
-//! fingerprint, setup, direction and header extensions are folded into each section while parsing (RFC 8839 §5.4, RFC
-//! 8122 §5, RFC 4145 §4, RFC 8285 §7), so a reader only looks at sections.
+//! [`Session::parse`] turns text into values once, with every number in range and every list
+//! bounded, so that nothing behind it looks at text again. [`Session`]'s `Display` prints a
+//! description back. Session-level ICE credentials, fingerprint, setup, direction and header
+//! extensions are folded into each section while parsing (RFC 8839 §5.4, RFC 8122 §5, RFC 4145 §4,
+//! RFC 8285 §7), so a reader only looks at sections.
 //!
-//! Line grammar is left to the `rtc-sdp` crate; this module owns the meaning of what WebRTC uses. It does not decide what
-//! to answer.
+//! Line grammar is left to the `rtc-sdp` crate; this module owns the meaning of what WebRTC uses.
+//! It does not decide what to answer.
 
 mod candidate;
 mod codec;
@@ -29,8 +31,8 @@ pub use codec::{Encoding, Feedback, Format};
 pub use fragment::Fragment;
 pub use stream::{GroupSemantics, Msid, RidLine, RidRef, Simulcast, Source, SourceGroup};
 
-/// Longest description accepted: Chromium writes about 6 KB for a section with every codec, so this is room for more
-/// than 150 of them.
+/// Longest description accepted: Chromium writes about 6 KB for a section with every codec, so this
+/// is room for more than 150 of them.
 pub const MAX_TEXT: usize = 1 << 20;
 /// Longest line accepted.
 pub const MAX_LINE: usize = 4096;
@@ -41,7 +43,8 @@ pub const MAX_LIST: usize = 128;
 /// Longest opaque piece (names, stream labels, format parameters) kept from a peer.
 pub const MAX_TOKEN: usize = 512;
 
-/// Why text is not a description that we can work with. Says what to mend; never quotes the peer's text at length.
+/// Why text is not a description that we can work with. Says what to mend; never quotes the peer's
+/// text at length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
     /// Beyond [`MAX_TEXT`] or [`MAX_LINE`].
@@ -269,7 +272,8 @@ impl Protocol {
         &self.0
     }
 
-    /// RTP with feedback over SRTP, keyed by DTLS: all spellings that RFC 9429 §5.1.2 tells to accept.
+    /// RTP with feedback over SRTP, keyed by DTLS: all spellings that RFC 9429 §5.1.2 tells to
+    /// accept.
     pub fn is_rtp(&self) -> bool {
         matches!(
             self.as_str(),

@@ -46,8 +46,13 @@ impl Room {
             Receive::None => false,
             Receive::All => true,
             Receive::Only { participant, track } => {
-                participant.as_ref().is_none_or(|identity| identity == publisher)
-                    && track.is_none_or(|track| track == id)
+                let named = |name: &str| self.track(id).is_some_and(|t| t.request.name == name);
+                let chosen = match track {
+                    None => true,
+                    Some(TrackChoice::Id(track)) => *track == id,
+                    Some(TrackChoice::Name(name)) => named(name),
+                };
+                chosen && participant.as_ref().is_none_or(|identity| identity == publisher)
             }
         };
         session.desired.get(&id).copied().unwrap_or(policy)

@@ -101,8 +101,17 @@ pub enum Receive {
         /// Identity of the publisher.
         participant: Option<String>,
         /// The track.
-        track: Option<TrackId>,
+        track: Option<TrackChoice>,
     },
+}
+
+/// A track as someone outside names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackChoice {
+    /// By id.
+    Id(TrackId),
+    /// By the name that its publisher gave it.
+    Name(String),
 }
 
 /// A session entering a room.

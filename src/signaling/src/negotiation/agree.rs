@@ -74,13 +74,13 @@ impl Bundle {
     }
 
     /// The header extensions of a section that we take, under the peer's numbers.
-    pub(super) fn extmaps(&mut self, offered: &[Extmap], flow: Flow) -> Vec<Extmap> {
+    pub(super) fn extmaps(&mut self, offered: &[Extmap]) -> Vec<Extmap> {
         let mut agreed: Vec<Extmap> = Vec::new();
         for extmap in offered {
             let ExtensionName::Known(extension) = extmap.name else { continue };
             let inactive = extmap.direction == Some(Direction::Inactive);
             let twice = agreed.iter().any(|other| other.name == extmap.name);
-            if inactive || twice || !useful(extension, flow) {
+            if inactive || twice || !useful(extension) {
                 continue;
             }
             let number = self.extensions.id(extension);
@@ -104,7 +104,10 @@ impl Bundle {
     pub(super) fn record(&mut self, formats: &[Format]) {
         for format in formats {
             let Some(codec) = format.codec() else { continue };
-            let repair = |other: &&Format| matches!(other.encoding, Encoding::Rtx { of, .. } if of == format.payload_type);
+            let repair = |other: &&Format| match other.encoding {
+                Encoding::Rtx { of, .. } => of == format.payload_type,
+                _ => false,
+            };
             let rtx = formats.iter().find(repair).map(|other| other.payload_type);
             let params = CodecParams {
                 payload_type: format.payload_type,
@@ -174,21 +177,11 @@ fn feedback(kind: MediaKind, format: &Format, flow: Flow) -> Vec<Feedback> {
     known
 }
 
-fn useful(extension: Extension, flow: Flow) -> bool {
-    match extension {
-        Extension::Mid
-        | Extension::AudioLevel
-        | Extension::VideoOrientation
-        | Extension::PlayoutDelay
-        | Extension::AbsCaptureTime
-        | Extension::DependencyDescriptor
-        // Also where we only send, and never write them: Chromium offers a section added later
-        // nothing but what earlier sections of its kind agreed, and simulcast fails without RIDs.
-        | Extension::Rid
-        | Extension::RepairedRid
-        | Extension::TransportCc => flow.sends || flow.receives,
-        Extension::AbsSendTime => false,
-    }
+/// The same in every section, whichever way media flows: Chromium offers a section that is added
+/// later nothing but what earlier sections of its kind agreed, and simulcast fails without
+/// restriction identifiers. What a section has no use for is never written into its packets.
+fn useful(extension: Extension) -> bool {
+    extension != Extension::AbsSendTime
 }
 
 fn reversed(direction: Direction) -> Direction {

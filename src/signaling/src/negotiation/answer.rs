@@ -58,10 +58,11 @@ impl Negotiation {
         }
         self.free(&mut slots);
         self.fill(&mut slots);
-        for (index, (slot, section)) in slots.iter().zip(&mut sections).enumerate() {
+        for (index, (slot, section)) in slots.iter_mut().zip(&mut sections).enumerate() {
             if slot.accepted {
                 self.finish(slot, section, index == tagged);
             }
+            slot.described = slot.outbound.is_some();
         }
         self.slots = slots;
         self.negotiated = bundle.negotiated();
@@ -157,7 +158,7 @@ impl Negotiation {
         answer.rtcp_mux = true;
         answer.rtcp_rsize = offer.rtcp_rsize;
         answer.formats = bundle.formats(kind, &offer.formats, flow);
-        answer.extmaps = bundle.extmaps(&offer.extmaps, flow);
+        answer.extmaps = bundle.extmaps(&offer.extmaps);
         answer.direction = Direction::new(false, flow.receives);
         slot.formats.clone_from(&answer.formats);
         slot.sendable = flow.sends && !slot.formats.is_empty();

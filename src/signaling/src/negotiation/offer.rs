@@ -148,10 +148,10 @@ impl Negotiation {
             kind: slot.kind.clone(),
             protocol: slot.protocol.clone(),
             mid: slot.mid,
-            direction: Direction::new(slot.outbound.is_some(), false),
             ..Section::default()
         };
         if let Some(kind) = slot.kind.media() {
+            section.direction = Direction::new(slot.outbound.is_some(), false);
             section.rtcp_mux = true;
             section.rtcp_rsize = true;
             section.formats = formats(kind);
@@ -212,7 +212,7 @@ impl Slot {
         let flow = Flow { sends: true, receives: false };
         if self.accepted {
             self.formats = bundle.formats(kind, &section.formats, flow);
-            bundle.extmaps(&section.extmaps, flow);
+            bundle.extmaps(&section.extmaps);
         }
         if self.outbound.is_some() {
             self.sendable =

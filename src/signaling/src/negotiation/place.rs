@@ -44,7 +44,7 @@ impl Negotiation {
             }
         }
         // A section whose track is gone is still described as sending until the next offer.
-        demand.offer |= self.offering == Offering::Stable && self.stale();
+        demand.offer |= self.offering != Offering::Pending && self.stale();
         demand
     }
 
@@ -125,7 +125,7 @@ impl Negotiation {
     }
 
     /// Some section is described as sending although it has nothing to send, or the other way
-    /// round. Only asked where we offer.
+    /// round.
     fn stale(&self) -> bool {
         self.slots.iter().any(|slot| slot.described != slot.outbound.is_some())
     }

@@ -1,12 +1,11 @@
-//! One WHIP or WHEP session from its offer to its end: a task that owns the seat in the room and the
-//! leg on the media node, and keeps the two in step.
+//! One WHIP or WHEP session from its offer to its end: a task that owns the seat in the room and
+//! the leg on the media node, and keeps the two in step.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use offhook_call::room::{
-    Act, Joined, LayerView, Left, Notice, ParticipantView, Presence, Published, Source, Subscribed,
-    SubscriptionChange, TrackRequest,
+    Act, Joined, LayerView, Left, Notice, Published, Source, Subscribed, TrackRequest,
 };
 use offhook_types::media::{Command, Event, Layer};
 use offhook_types::{Codec, LegId, MediaKind, Rng, TrackId};
@@ -50,30 +49,6 @@ pub(super) struct Opened {
     pub(super) etag: String,
 }
 
-/// Tracks picked by name, which the room does not know how to do.
-#[derive(Debug)]
-pub(super) struct Pick {
-    participant: Option<String>,
-    name: String,
-    asked: BTreeSet<TrackId>,
-}
-
-impl Pick {
-    pub(super) fn new(participant: Option<String>, name: String) -> Self {
-        Self { participant, name, asked: BTreeSet::new() }
-    }
-
-    /// Tracks that fit and were not asked for yet.
-    fn new_tracks(&mut self, participant: &ParticipantView) -> Vec<TrackId> {
-        let wanted = self.participant.as_ref().is_none_or(|it| *it == participant.identity);
-        if !wanted || participant.presence == Presence::Gone {
-            return Vec::new();
-        }
-        let fitting = participant.tracks.iter().filter(|track| track.request.name == self.name);
-        fitting.map(|track| track.id).filter(|&track| self.asked.insert(track)).collect()
-    }
-}
-
 /// A running session.
 pub(super) struct Session {
     door: Door,
@@ -85,7 +60,6 @@ pub(super) struct Session {
     published: Vec<Published>,
     /// In the order of publication.
     wishes: Vec<Wish>,
-    pick: Option<Pick>,
 }
 
 /// A leg on the node, closed when dropped, so that no early return leaves one behind.
@@ -121,7 +95,7 @@ pub(super) async fn open(
     door: Door,
     (node, events): (Arc<dyn MediaNode>, &Events),
     (seat, joined, notices): (Seat, Joined, mpsc::Receiver<Notice>),
-    (offer, pick): (Description, Option<Pick>),
+    offer: Description,
 ) -> Result<Opened, Problem> {
     let placement = node.place(seat.room()).ok_or_else(Problem::full)?;
     let (owner, heard) = mpsc::channel(EVENTS);
@@ -143,9 +117,7 @@ pub(super) async fn open(
         negotiation: Negotiation::new(local, door.policy(), rng),
         published: Vec::new(),
         wishes: joined.subscribed.iter().map(wish).collect(),
-        pick,
     };
-    session.pick_from(&joined.others);
     session.negotiation.wish(session.wishes.clone());
     let (agreement, answer) = session.negotiation.answer(&offer, &mut negotiation::credentials)?;
     session.announce(agreement.incoming).await?;
@@ -269,7 +241,6 @@ impl Session {
                     return Err(Left::Removed);
                 }
             }
-            Notice::Participants(participants) => self.pick_from(&participants),
             Notice::Closed(why) => return Err(why),
             _ => return Ok(()),
         }
@@ -289,16 +260,6 @@ impl Session {
     /// Names one generation of ICE (RFC 9725 §4.3.1).
     fn etag(&self) -> String {
         format!("\"{}\"", self.negotiation.local_ice().ufrag)
-    }
-
-    /// Ask the room for tracks picked by name.
-    fn pick_from(&mut self, participants: &[Arc<ParticipantView>]) {
-        let Some(pick) = &mut self.pick else { return };
-        let tracks: Vec<TrackId> =
-            participants.iter().flat_map(|participant| pick.new_tracks(participant)).collect();
-        if !tracks.is_empty() {
-            self.seat.post(Act::Subscribe(SubscriptionChange { tracks, subscribe: true }));
-        }
     }
 
     /// Tell the room of the tracks that the offer brings, without showing them yet.

@@ -78,7 +78,8 @@ impl CandidateKind {
 }
 
 impl Candidate {
-    /// A host candidate of ours over UDP. `rank` 0 is the best; priorities as RFC 8445 §5.1.2.1 computes them.
+    /// A host candidate of ours over UDP. `rank` 0 is the best; priorities as RFC 8445 §5.1.2.1
+    /// computes them.
     pub fn host(address: SocketAddr, rank: u16) -> Self {
         let local = u32::from(u16::MAX.saturating_sub(rank));
         Self {
@@ -112,7 +113,8 @@ impl fmt::Display for Candidate {
 impl FromStr for Candidate {
     type Err = SdpError;
 
-    /// Reads the value with or without `candidate:` in front. Extensions behind the type are passed over.
+    /// Reads the value with or without `candidate:` in front. Extensions behind the type are passed
+    /// over.
     fn from_str(text: &str) -> Result<Self, SdpError> {
         let bad = SdpError::Attribute { attribute: "candidate", place: Place::Session };
         read(text).ok_or(bad)

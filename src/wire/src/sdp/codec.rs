@@ -1,4 +1,5 @@
-//! Payload types of a section: what `a=rtpmap`, `a=fmtp` and `a=rtcp-fb` say about each number of the `m=` line.
+//! Payload types of a section: what `a=rtpmap`, `a=fmtp` and `a=rtcp-fb` say about each number of
+//! the `m=` line.
 
 use core::fmt;
 
@@ -31,7 +32,8 @@ impl Format {
         self.feedback.contains(feedback)
     }
 
-    /// The value of a format parameter (names compare without case, RFC 8866 leaves it to the format).
+    /// The value of a format parameter (names compare without case, RFC 8866 leaves it to the
+    /// format).
     pub fn parameter(&self, name: &str) -> Option<&str> {
         parameter(&self.fmtp, name)
     }
@@ -119,7 +121,8 @@ impl Feedback {
     }
 }
 
-/// What an `a=rtpmap` value and the format parameters stand for. `None` when the value is not `name/clock[/channels]`.
+/// What an `a=rtpmap` value and the format parameters stand for. `None` when the value is not
+/// `name/clock[/channels]`.
 pub(crate) fn encoding(rtpmap: &str, fmtp: &str) -> Option<Encoding> {
     let mut parts = rtpmap.split('/');
     let name = parts.next().filter(|name| !name.is_empty())?;
@@ -171,8 +174,8 @@ fn number(fmtp: &str, name: &str, default: u8) -> Option<u8> {
     parameter(fmtp, name).map_or(Some(default), |text| text.parse().ok())
 }
 
-/// RFC 6184 §8.1: mode 0 and Baseline when nothing is said. Profiles that are the same set of tools under different
-/// constraint flags become one value (table 5), so that they compare equal.
+/// RFC 6184 §8.1: mode 0 and Baseline when nothing is said. Profiles that are the same set of tools
+/// under different constraint flags become one value (table 5), so that they compare equal.
 fn h264(fmtp: &str) -> Option<H264> {
     let packetization_mode = number(fmtp, "packetization-mode", 0).filter(|&mode| mode <= 1)?;
     let level_id = match parameter(fmtp, "profile-level-id") {

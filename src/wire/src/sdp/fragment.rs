@@ -1,5 +1,6 @@
-//! `application/trickle-ice-sdpfrag` (RFC 8840 §9): what WHIP and WHEP clients send with PATCH, and what an ICE restart is
-//! answered with. A fragment is lines of a description without its head, so the grammar is small and read here.
+//! `application/trickle-ice-sdpfrag` (RFC 8840 §9): what WHIP and WHEP clients send with PATCH, and
+//! what an ICE restart is answered with. A fragment is lines of a description without its head, so
+//! the grammar is small and read here.
 
 use core::fmt;
 

@@ -1,4 +1,5 @@
-//! Text to values. `rtc-sdp` splits lines and checks their order; the attributes get their meaning here.
+//! Text to values. `rtc-sdp` splits lines and checks their order; the attributes get their meaning
+//! here.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -254,7 +255,8 @@ fn transport_attribute(
         "bundle-only" => section.bundle_only = true,
         "end-of-candidates" => section.end_of_candidates = true,
         "candidate" => {
-            // RFC 8839 §5.1 tells to pass over candidates of kinds and transports that one does not know.
+            // RFC 8839 §5.1 tells to pass over candidates of kinds and transports that one does not
+            // know.
             section.candidates.extend(value.parse().ok());
             bounded("candidates", section.candidates.len(), MAX_LIST)?;
         }
@@ -425,7 +427,8 @@ fn bad(attribute: &'static str, place: Place) -> SdpError {
     SdpError::Attribute { attribute, place }
 }
 
-/// As much of an opaque piece as is kept. Cutting is harmless: nothing compares pieces of this length.
+/// As much of an opaque piece as is kept. Cutting is harmless: nothing compares pieces of this
+/// length.
 fn token(text: &str) -> &str {
     let mut end = text.len().min(MAX_TOKEN);
     while !text.is_char_boundary(end) {

@@ -1,4 +1,5 @@
-//! How a section names what flows in it: streams, restriction identifiers, simulcast, sources and their groups.
+//! How a section names what flows in it: streams, restriction identifiers, simulcast, sources and
+//! their groups.
 
 use offhook_types::{PayloadType, Rid, Ssrc};
 

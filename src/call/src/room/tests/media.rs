@@ -90,6 +90,7 @@ fn a_player_may_ask_for_one_publisher_or_track() {
         let participant = participant.map(Into::into);
         let joined = scene.join_with(who, |join| {
             join.door = Door::Whep;
+            let track = track.map(TrackChoice::Id);
             join.receive = Receive::Only { participant, track };
         });
         joined.unwrap().subscribed.len()
