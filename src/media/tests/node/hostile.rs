@@ -118,6 +118,25 @@ fn strangers_get_nothing() {
 }
 
 #[test]
+fn a_live_legs_address_is_not_taken_by_another_leg() {
+    let (mut world, speaker, listener) = talking(config());
+    still_talking(&mut world, speaker, listener, 1000);
+    // The listener could send this with the speaker's address as a false source.
+    let client = &world.clients[listener];
+    let (mut server, mut local) = (client.server_credentials.clone(), client.credentials.clone());
+    let client = &mut world.clients[speaker];
+    core::mem::swap(&mut client.server_credentials, &mut server);
+    core::mem::swap(&mut client.credentials, &mut local);
+    world.clients[speaker].stun_answers.clear();
+    world.clients[speaker].check();
+    world.until("counted", |world| world.dropped(Drop::StunRefused) == 1);
+    assert!(world.clients[speaker].stun_answers.is_empty());
+    (world.clients[speaker].server_credentials, world.clients[speaker].credentials) =
+        (server, local);
+    still_talking(&mut world, speaker, listener, 5000);
+}
+
+#[test]
 fn a_flood_is_cut_at_the_legs_rate() {
     let limits = Limits { packets_per_second: 200, ..config().limits };
     let (mut world, speaker, listener) = talking(Config { limits, ..config() });
