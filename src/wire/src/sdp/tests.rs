@@ -254,7 +254,8 @@ fn fragments_carry_candidates_and_restarts() {
 /// Every prefix, and every line left out or doubled, is a value or an error.
 #[test]
 fn broken_descriptions_do_no_harm() {
-    for text in ALL {
+    // The long ones say the same thing more often.
+    for text in ALL.into_iter().filter(|text| text.len() < 2000) {
         for end in (0..text.len()).step_by(31) {
             let _ = Session::parse(&text[..end]);
         }

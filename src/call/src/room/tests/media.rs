@@ -86,7 +86,7 @@ fn a_player_may_ask_for_one_publisher_or_track() {
     scene.publish("ann", "cam-ann");
     let track = scene.publish("bob", "cam-bob");
     scene.publish("bob", "mic-bob");
-    let mut player = |who: &str, participant: Option<&str>, track| {
+    let mut player = |who: &str, participant: Option<&str>, track: Option<TrackId>| {
         let participant = participant.map(Into::into);
         let joined = scene.join_with(who, |join| {
             join.door = Door::Whep;
