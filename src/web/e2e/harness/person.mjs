@@ -10,22 +10,20 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
   '--disable-backgrounding-occluded-windows',
   '--disable-renderer-backgrounding',
 ];
-const FAKE_DEVICES = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
-const AUTOPLAY = '--autoplay-policy=no-user-gesture-required';
+const FAKE_DEVICES = ['--use-fake-device-for-media-stream=fps=10', '--use-fake-ui-for-media-stream'];
 
 /** How long anything that a person waits for may take on a loaded machine. */
 export const DEADLINE_MS = 30_000;
 
 export class Person {
-  /** `devices: false` has no camera and microphone; `autoplay: false` needs a tap before sound. */
-  static async arrive(url, { devices = true, autoplay = true, context = {} } = {}) {
+  /** `devices: false` has no camera and microphone. */
+  static async arrive(url, { devices = true, context = {} } = {}) {
     const person = new Person();
     const args = [...FLAGS, ...(devices ? FAKE_DEVICES : ['--use-fake-ui-for-media-stream'])];
-    if (autoplay) args.push(AUTOPLAY);
-    else args.push('--autoplay-policy=document-user-activation-required');
     person.url = url;
     person.browser = await chromium.launch({ executablePath: chromiumPath(), args });
     person.context = await person.browser.newContext({ locale: 'en-US', ...context });

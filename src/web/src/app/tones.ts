@@ -16,6 +16,7 @@ interface Pattern {
   notes: Note[];
   /** Seconds until it repeats; 0 plays once. */
   every: number;
+  vibrates?: boolean;
 }
 
 export class Tones {
@@ -42,9 +43,8 @@ export class Tones {
   }
 
   ring(tone: Ringtone): void {
-    this.play(RINGTONES[tone]);
-    navigator.vibrate?.([400, 200, 400]);
-    const vibrate = () => navigator.vibrate?.([400, 200, 400]);
+    this.play({ ...RINGTONES[tone], vibrates: true });
+    vibrate();
     if (tone === 'silent') this.repeat = setInterval(vibrate, 3000);
   }
 
@@ -64,7 +64,7 @@ export class Tones {
   stop(): void {
     clearInterval(this.repeat);
     this.repeat = undefined;
-    navigator.vibrate?.(0);
+    vibrate(0);
     const [audio, output] = [this.context, this.output];
     this.output = undefined;
     if (!audio || !output) return;
@@ -84,7 +84,7 @@ export class Tones {
       // Notes scheduled while blocked would all sound at once when unblocked.
       if (audio.state !== 'running') return;
       for (const note of pattern.notes) schedule(audio, output, note);
-      if (pattern !== RINGBACK) navigator.vibrate?.([400, 200, 400]);
+      if (pattern.vibrates) vibrate();
     };
     void audio.resume().then(once, () => undefined);
     if (pattern.every > 0) this.repeat = setInterval(once, pattern.every * 1000);
@@ -94,6 +94,11 @@ export class Tones {
     this.context ??= new AudioContext();
     return this.context;
   }
+}
+
+/** Browsers refuse, and complain, before the first tap on the page. */
+function vibrate(pattern: VibratePattern = [400, 200, 400]): void {
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(pattern);
 }
 
 function schedule(audio: AudioContext, output: AudioNode, note: Note): void {

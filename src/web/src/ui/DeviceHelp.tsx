@@ -24,8 +24,10 @@ export function DeviceHelp({ microphone, camera, onRetry, onClose }: DeviceHelpP
 }
 
 function words(microphone: Problem | undefined, camera: Problem | undefined): string {
-  const both = microphone && camera && microphone === camera;
-  if (both) return HELP[microphone]('camera and microphone', 'You can still listen.');
+  if (microphone && microphone === camera) {
+    const either = microphone === 'missing' ? 'camera or microphone' : 'camera and microphone';
+    return HELP[microphone](either, 'You can still listen.');
+  }
   const first = microphone && HELP[microphone]('microphone', 'You can still listen.');
   const second = camera && HELP[camera]('camera', 'You can still talk.');
   return [first, second].filter(Boolean).join(' ');
@@ -33,11 +35,11 @@ function words(microphone: Problem | undefined, camera: Problem | undefined): st
 
 const HELP: Record<Problem, (what: string, still: string) => string> = {
   denied: (what, still) =>
-    `The browser does not let Offhook use your ${what}. Allow it at the left of the address bar, ` +
+    `The browser does not let Offhook use your ${what}. Allow it beside the address, ` +
     `then try again. ${still}`,
-  missing: (what, still) => `No ${what} was found. ${still} Connect one and try again.`,
+  missing: (what, still) => `No ${what} was found. ${still} Connect one, then try again.`,
   busy: (what, still) =>
-    `Your ${what} can’t be opened; another program may be using it. ${still}`,
+    `Offhook can’t open your ${what}; another program may be using it. ${still}`,
   insecure: (what, still) =>
-    `Browsers open the ${what} on secure pages only. Use https, or localhost. ${still}`,
+    `Browsers allow the ${what} on secure pages only. Use https, or localhost. ${still}`,
 };
