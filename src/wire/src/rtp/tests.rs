@@ -10,7 +10,9 @@ const ONE_BYTE: &[u8] = &[
 ];
 
 /// What a packet reads as: sequence, extensions, payload.
-fn check(bytes: &[u8], expected: Parsed<(u16, &[(u8, &[u8])], &[u8])>) {
+type Reading<'a> = (u16, &'a [(u8, &'a [u8])], &'a [u8]);
+
+fn check(bytes: &[u8], expected: Parsed<Reading<'_>>) {
     let found = Packet::parse(bytes);
     match (&found, expected) {
         (Ok(packet), Ok((sequence, extensions, payload))) => {
