@@ -2,6 +2,7 @@
 //! protobuf JSON unless a test says otherwise.
 
 mod behaviour;
+mod document;
 mod resume;
 
 use std::net::SocketAddr;
