@@ -1,1 +1,30 @@
-//! placeholder
+//! Whole systems of machines over a virtual network and clock, all drawn from a seed: what happens
+//! in a run depends on its number and on nothing else.
+//!
+//! A run is judged at every step. One that fails says the command that shows it again, step by step.
+//! [`calls`] drives the call machine with devices that lose, repeat and reorder.
+
+#![deny(missing_docs)]
+
+pub mod calls;
+
+use offhook_types::Time;
+
+/// A run that broke a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The run.
+    pub seed: u64,
+    /// When in the run.
+    pub at: Time,
+    /// Which promise, and how.
+    pub what: String,
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { seed, at, what } = self;
+        writeln!(f, "seed {seed} at {} ms: {what}", at.as_millis())?;
+        write!(f, "replay with: cargo run -p offhook-sim -- --seed {seed}")
+    }
+}
