@@ -32,8 +32,16 @@ fn loss_is_counted_in_all_and_per_interval() {
     let block = reception.block(at(0)).unwrap();
     assert_eq!((block.fraction_lost, block.cumulative_lost), (0, -1));
     assert_eq!(reception.totals(), (6, 7));
+}
+
+#[test]
+fn what_was_lost_before_the_interval_is_not_lost_again() {
+    let mut reception = reception(&[1, 2, 5, 6]);
+    assert_eq!(reception.block(at(0)).unwrap().fraction_lost, 85);
+    reception.received(at(140), 7, 7 * 960);
     let block = reception.block(at(0)).unwrap();
-    assert_eq!(block.fraction_lost, 0);
+    assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 2));
+    assert_eq!(reception.block(at(0)).unwrap().fraction_lost, 0);
 }
 
 #[test]

@@ -99,6 +99,15 @@ fn either_side_can_open_the_channels_and_both_can_send() {
 }
 
 #[test]
+fn the_dtls_client_opens_even_streams_and_the_server_odd_ones() {
+    for (opener, ids) in [(DtlsRole::Client, [0, 2]), (DtlsRole::Server, [1, 3])] {
+        for side in Pair::open(opener).sides {
+            assert!(side.channels.iter().map(|channel| channel.id).eq(ids));
+        }
+    }
+}
+
+#[test]
 fn reliable_messages_survive_loss_in_order_and_lossy_ones_do_not_wait() {
     let mut pair = Pair::open(DtlsRole::Client);
     pair.loss = 20;

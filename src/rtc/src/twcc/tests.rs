@@ -74,6 +74,14 @@ fn an_overtaken_packet_is_reported_with_what_overtook_it() {
 }
 
 #[test]
+fn a_packet_that_comes_twice_is_reported_as_it_came_first() {
+    let mut recorder = recorder(&[(0, 10), (3, 10)]);
+    assert_eq!(report(&mut recorder, at(100)).unwrap().1, [(10, Some(0))]);
+    recorder.received(at(104), 10, MEDIA);
+    assert_eq!(recorder.next_timeout(), None);
+}
+
+#[test]
 fn a_hundred_arrivals_do_not_wait() {
     let mut recorder = Recorder::new(Ssrc(1));
     for sequence in 0..99 {
