@@ -187,6 +187,6 @@ mod tests {
         assert_eq!(families[0].get_metric().len(), Drop::ALL.len());
         assert_eq!(families[1].get_metric().len(), Count::ALL.len());
         let forged = families[0].get_metric().iter().find(|m| m.get_label()[0].value() == "rtp_forged");
-        assert_eq!(forged.map(|m| m.get_counter().value()), Some(1.0));
+        assert_eq!(forged.map(|m| m.get_counter().get_value()), Some(1.0));
     }
 }

@@ -2,7 +2,8 @@
 //! [`Event`]s come up. No SDP, no user, no socket: only typed transport parameters (RFC 8834 in values).
 //!
 //! Rules of the conversation:
-//! - Commands about one leg are applied in the order in which they were sent. A command about a leg, track or egress that
+//! - Commands about one leg are applied in the order in which they were sent. A command about a leg,
+//! track or egress that
 //!   is gone is ignored; nothing here needs an answer to make progress.
 //! - A leg lives from [`Command::OpenLeg`] to [`Event::LegDown`], which comes exactly once, also after
 //!   [`Command::CloseLeg`].

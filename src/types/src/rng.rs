@@ -1,4 +1,5 @@
-//! Randomness that machines are handed, so that a seed replays them. It is xoshiro256++ (Blackman and Vigna, 2019): fast
+//! Randomness that machines are handed, so that a seed replays them. It is xoshiro256++ (Blackman and
+//! Vigna, 2019): fast
 //! and even, but not secret. Keys, tokens and passwords come from the operating system at the edges instead.
 
 /// A seeded stream of random numbers.
