@@ -1,5 +1,8 @@
 //! Stories about the real binary over loopback, one file each, all linked into one test program.
 
+mod hostile_http;
+mod hostile_media_port;
+mod hostile_tokens;
 mod python_livekit;
 mod server;
 mod startup;
