@@ -130,7 +130,7 @@ fn evidence(event: &RoomEvent) -> Option<Input> {
     }
 }
 
-async fn present(rooms: &Rooms) -> Result<Present, Refusal> {
+pub(super) async fn present(rooms: &Rooms) -> Result<Present, Refusal> {
     let mut present = Present::new();
     for room in rooms.list(Vec::new()).await? {
         let Some(call) = call_of_room(&room.name) else { continue };
