@@ -1,7 +1,8 @@
 //! Whole systems of machines over a virtual network and clock, all drawn from a seed: what happens
 //! in a run depends on its number and on nothing else.
 //!
-//! A run is judged at every step. One that fails says the command that shows it again, step by step.
+//! A run is judged at every step. One that fails says the command that shows it again, step by
+//! step.
 //! [`calls`] drives the call machine with devices that lose, repeat and reorder.
 
 #![deny(missing_docs)]
