@@ -154,7 +154,7 @@ export class App {
 
   call(number: string, video: boolean, displayName = ''): void {
     this.dismissNotice();
-    void this.calls.place(number, video, displayName || this.history.nameOf(number));
+    void this.calls.place(number, video, this.history.known({ number, displayName }));
   }
 
   /** Rings, hums and opens devices as the call on the screen changes. */

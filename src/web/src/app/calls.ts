@@ -82,12 +82,12 @@ export class Calls {
 
   // ------------------------------------------------------------ what the person does
 
-  async place(number: string, video: boolean, displayName = ''): Promise<void> {
+  async place(number: string, video: boolean, peer?: Peer): Promise<void> {
     if (this.list.length > 0) return;
     const call = this.add({
       id: '',
       direction: 'outgoing',
-      peer: { number, displayName },
+      peer: peer ?? { number, displayName: '' },
       video,
       camera: video,
       stage: 'placing',

@@ -1,6 +1,6 @@
 // The calls of the past, newest first, a page at a time.
 
-import type { CallCause, HistoryEntry, Reply, Request } from '../sdk';
+import type { CallCause, HistoryEntry, Peer, Reply, Request } from '../sdk';
 import { Observable } from './observable';
 
 export interface HistoryState {
@@ -32,10 +32,15 @@ export class History {
     if (last && !this.loading) await this.load(last.placedAt);
   }
 
-  /** The name that a number last went by; empty when it is not known. */
-  nameOf(number: string): string {
-    const known = this.state.value.calls.find((call) => call.peer.number === number);
-    return known?.peer.displayName ?? '';
+  /**
+   * Somebody with the name that they last called us with, where the server tells none: whom we call
+   * does not thereby tell us their name.
+   */
+  known(peer: Peer): Peer {
+    if (peer.displayName) return peer;
+    const same = this.state.value.calls.filter((call) => call.peer.number === peer.number);
+    const named = same.find((call) => call.peer.displayName);
+    return named?.peer ?? peer;
   }
 
   async causeOf(callId: string): Promise<CallCause | undefined> {

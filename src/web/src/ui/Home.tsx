@@ -5,7 +5,7 @@ import { dialable, prettyNumber } from '../app/countries';
 import { useValue } from '../app/observable';
 import { brief, endedWords, outcomeWords, peerName, when } from '../app/words';
 import type { HistoryEntry } from '../sdk';
-import { useApp } from './context';
+import { useApp, useNamedCalls } from './context';
 import { Icon, Logo } from './icons';
 import { Avatar, Banner, Button, Round } from './parts';
 import { ErrorLine } from './SignIn';
@@ -87,7 +87,7 @@ export function ConnectionBanner() {
 
 function EndedCard() {
   const app = useApp();
-  const { ended } = useValue(app.calls.state);
+  const { ended } = useNamedCalls();
   if (!ended) return null;
   const { title, detail } = endedWords(ended);
   const elsewhere = ended.cause.endsWith('ELSEWHERE');
@@ -217,9 +217,10 @@ function HistoryLine({ call }: { call: HistoryEntry }) {
   const accepted = call.acceptedAt > 0;
   const outcome = outcomeWords(call.cause, incoming, accepted);
   const missed = outcome === 'Missed';
-  const name = peerName(call.peer);
+  const peer = app.history.known(call.peer);
+  const name = peerName(peer);
   const lasted = accepted ? brief(call.endedAt - call.acceptedAt) : '';
-  const back = (video: boolean) => app.call(call.peer.number, video, call.peer.displayName);
+  const back = (video: boolean) => app.call(peer.number, video, peer.displayName);
   const placed = new Date(call.placedAt);
   const direction = incoming ? 'Incoming' : 'Outgoing';
   const sort = call.media === 'CALL_MEDIA_VIDEO' ? 'video call' : 'call';
@@ -231,7 +232,7 @@ function HistoryLine({ call }: { call: HistoryEntry }) {
       data-cause={call.cause}
       data-accepted={accepted}
     >
-      <Avatar peer={call.peer} />
+      <Avatar peer={peer} />
       <div class="history-words">
         <span class="history-name">{name}</span>
         <span class="history-facts">
@@ -246,7 +247,7 @@ function HistoryLine({ call }: { call: HistoryEntry }) {
           </time>
         </span>
       </div>
-      {call.peer.number && (
+      {peer.number && (
         <span class="history-actions">
           <Round
             icon="phone"

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { useValue } from '../app/observable';
 import { endedWords, peerName } from '../app/words';
 import type { CallsState } from '../app/calls';
-import { useApp } from './context';
+import { useApp, useNamedCalls } from './context';
 import { Elsewhere } from './Elsewhere';
 import { Home } from './Home';
 import { InCall } from './InCall';
@@ -25,7 +25,7 @@ export function Root() {
 function Screen() {
   const app = useApp();
   const { user, elsewhere } = useValue(app.state);
-  const { current } = useValue(app.calls.state);
+  const { current } = useNamedCalls();
   const [hash, setHash] = useState(location.hash);
   const [naming, setNaming] = useState(false);
   useEffect(() => {
@@ -55,8 +55,7 @@ function Screen() {
 
 /** One live region for the whole life of the page: screen readers miss regions that come and go. */
 function Announcer() {
-  const app = useApp();
-  const state = useValue(app.calls.state);
+  const state = useNamedCalls();
   return (
     <div class="unseen" role="status" aria-live="assertive" data-testid="announcer">
       {announcement(state)}

@@ -176,7 +176,7 @@ function Notes() {
         testid="allow-notes"
         onClick={() => void Notification.requestPermission().then(setState)}
       >
-        Notify me when the page is hidden
+        Show notifications
       </Button>
     </div>
   );
