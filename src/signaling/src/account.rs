@@ -1,7 +1,8 @@
 //! Accounts over HTTP: sign in with a one-time code, tokens, devices, profile, history.
 //!
-//! What it promises: a code opens one number's account, once; its answers are the same, and take the same work, whether or
-//! not a number is registered; when the limiter or the store cannot answer, the request is refused. Start at [`routes`].
+//! What it promises: a code opens one number's account, once; its answers are the same, and take
+//! the same work, whether or not a number is registered; when the limiter or the store cannot
+//! answer, the request is refused. Start at [`routes`].
 
 mod bearers;
 mod delivery;
@@ -42,16 +43,18 @@ use crate::limit::{Keyed, Rate, Total};
 pub struct Config {
     /// How one-time codes reach their number. Default: not at all.
     pub delivery: Delivery,
-    /// Every code is this one; for development, refused unless `delivery` is [`Delivery::Log`]. Default: none.
+    /// Every code is this one; for development, refused unless `delivery` is [`Delivery::Log`].
+    /// Default: none.
     pub fixed_code: Option<String>,
-    /// What codes are hashed with. Default: drawn at start, so that a restart voids the codes under way. To be set to the
-    /// same where several processes share a store.
+    /// What codes are hashed with. Default: drawn at start, so that a restart voids the codes under
+    /// way. To be set to the same where several processes share a store.
     pub code_secret: Option<Vec<u8>>,
     /// Default 5 minutes.
     pub code_lifetime: Duration,
     /// Guesses at one code. Default 5.
     pub code_attempts: u32,
-    /// What clients are told to wait before they ask for another code. Default 30 s; the limits refuse, this does not.
+    /// What clients are told to wait before they ask for another code. Default 30 s; the limits
+    /// refuse, this does not.
     pub resend_after: Duration,
     /// Default 1 hour.
     pub access_lifetime: Duration,
@@ -65,7 +68,8 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// How often things may be asked for. Guesses are limited to as many times `code_attempts` as codes.
+/// How often things may be asked for. Guesses are limited to as many times `code_attempts` as
+/// codes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Codes to one number. Default 5 an hour.
@@ -78,7 +82,8 @@ pub struct Limits {
     pub refreshes_per_address: Rate,
     /// Requests of one signed-in user. Default 300 a minute.
     pub requests_per_user: Rate,
-    /// Numbers, addresses and users that are counted at a time, each; with more, new ones are refused. Default 100,000.
+    /// Numbers, addresses and users that are counted at a time, each; with more, new ones are
+    /// refused. Default 100,000.
     pub keys: usize,
 }
 
@@ -171,16 +176,16 @@ impl Buckets {
     }
 }
 
-/// The HTTP endpoints: `POST /v1/auth/…`, `/v1/me…`, `/v1/devices/…`, `/v1/history`. To be served with
-/// `into_make_service_with_connect_info::<SocketAddr>()`: without the peer's address, requests that are counted by it are
-/// refused.
+/// The HTTP endpoints: `POST /v1/auth/…`, `/v1/me…`, `/v1/devices/…`, `/v1/history`. To be served
+/// with `into_make_service_with_connect_info::<SocketAddr>()`: without the peer's address, requests
+/// that are counted by it are refused.
 pub fn routes(accounts: Accounts) -> Router {
     http::routes(accounts)
 }
 
 impl Accounts {
-    /// Accounts in a store. To be called within a tokio runtime: expired codes and tokens are forgotten from time to time
-    /// until the last clone is gone.
+    /// Accounts in a store. To be called within a tokio runtime: expired codes and tokens are
+    /// forgotten from time to time until the last clone is gone.
     pub fn new(
         config: Config,
         store: Arc<dyn Store>,

@@ -1,9 +1,9 @@
-//! The client API's live half: sessions over a WebSocket at `GET /v1/connect`, and the same call requests as HTTP POST for
-//! callers that are not told events.
+//! The client API's live half: sessions over a WebSocket at `GET /v1/connect`, and the same call
+//! requests as HTTP POST for callers that are not told events.
 //!
-//! What it promises: an event reaches a device once and in order, also over broken connections, as long as it comes back
-//! within the resume window; a request is done once, however often it is repeated. docs/protocol/client.md tells the rest.
-//! Start at [`routes`].
+//! What it promises: an event reaches a device once and in order, also over broken connections, as
+//! long as it comes back within the resume window; a request is done once, however often it is
+//! repeated. docs/protocol/client.md tells the rest. Start at [`routes`].
 
 mod connection;
 mod link;
@@ -49,12 +49,13 @@ pub struct Config {
     pub messages: Rate,
     /// Events that a client may leave unacknowledged. Default 256.
     pub unacknowledged: usize,
-    /// Frames that may wait for a slow peer. Default 512; more than `unacknowledged`, which are sent at once on resume.
+    /// Frames that may wait for a slow peer. Default 512; more than `unacknowledged`, which are
+    /// sent at once on resume.
     pub queue: usize,
     /// Sessions in all. Default 100,000.
     pub sessions: usize,
-    /// Web pages, other than those of our own host, that may connect. Default none listed, which lets every page try: the
-    /// token is in the first message and no browser adds it by itself.
+    /// Web pages, other than those of our own host, that may connect. Default none listed, which
+    /// lets every page try: the token is in the first message and no browser adds it by itself.
     pub origins: Vec<String>,
 }
 

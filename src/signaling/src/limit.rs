@@ -1,5 +1,5 @@
-//! How often something may be done: by everybody together, or by each key. Buckets refill evenly (GCRA), the table of keys is
-//! bounded, and what cannot be counted is refused.
+//! How often something may be done: by everybody together, or by each key. Buckets refill evenly
+//! (GCRA), the table of keys is bounded, and what cannot be counted is refused.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;

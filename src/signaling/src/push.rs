@@ -1,9 +1,9 @@
-//! Waking devices that have no connection. Offhook knows no push service: it tells a webhook, whose owner holds the
-//! devices' push tokens.
+//! Waking devices that have no connection. Offhook knows no push service: it tells a webhook, whose
+//! owner holds the devices' push tokens.
 //!
-//! The message is JSON: `{"kind": "ring" | "cancel", "device_id": …, "call_id": …}`. It says nothing about who calls; the
-//! woken device connects and asks. Messages about one device arrive in order. A ring that could not be delivered while it
-//! was fresh is dropped.
+//! The message is JSON: `{"kind": "ring" | "cancel", "device_id": …, "call_id": …}`. It says
+//! nothing about who calls; the woken device connects and asks. Messages about one device arrive in
+//! order. A ring that could not be delivered while it was fresh is dropped.
 
 use std::time::{Duration, Instant};
 
@@ -99,5 +99,38 @@ async fn deliver(webhook: Webhook, mut messages: mpsc::Receiver<Message>) {
         if let Err(error) = webhook.post(&body).await {
             tracing::warn!(%call, %error, kind, "push not delivered");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::webhook::tests::{Receiver, SECRET};
+
+    #[tokio::test]
+    async fn a_device_is_told_in_order_also_when_the_receiver_stumbles() {
+        let mut receiver = Receiver::start(&[503]).await;
+        let push = WebhookPush::start(&receiver.url, SECRET).unwrap();
+        let (device, call) = (DeviceId(5), CallId(6));
+        push.push(Wake::Ring, device, call);
+        push.push(Wake::Cancel, device, call);
+        for kind in ["ring", "ring", "cancel"] {
+            let body = json!({
+                "kind": kind, "device_id": device.to_string(), "call_id": call.to_string(),
+            });
+            assert_eq!(receiver.got.recv().await, Some(body));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_drops_instead_of_growing() {
+        let receiver = Receiver::start(&[]).await;
+        let push = WebhookPush::start(&receiver.url, SECRET).unwrap();
+        // Nothing is delivered while this test does not wait for anything.
+        (0..10_000).for_each(|call| push.push(Wake::Ring, DeviceId(1), CallId(call)));
+        let waiting: usize = push.lanes.iter().map(|l| WAITING - l.capacity()).sum();
+        assert_eq!(waiting, WAITING);
     }
 }

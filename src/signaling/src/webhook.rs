@@ -1,8 +1,10 @@
-//! Messages to somebody else's HTTP server: JSON by POST, signed, with a time limit and few retries.
+//! Messages to somebody else's HTTP server: JSON by POST, signed, with a time limit and few
+//! retries.
 //!
-//! The header `X-Offhook-Signature` is the HMAC-SHA256 of the body with the shared secret, in hex. A message may arrive more
-//! than once: an answer can be lost after the receiver acted.
+//! The header `X-Offhook-Signature` is the HMAC-SHA256 of the body with the shared secret, in hex.
+//! A message may arrive more than once: an answer can be lost after the receiver acted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -22,7 +24,7 @@ pub const SIGNATURE: &str = "x-offhook-signature";
 pub struct Webhook {
     client: reqwest::Client,
     url: Url,
-    key: hmac::Key,
+    key: Arc<hmac::Key>,
 }
 
 /// Why there can be no such webhook.
@@ -66,7 +68,8 @@ impl Webhook {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(BadWebhook::Client)?;
-        Ok(Self { client, url, key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()) })
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Ok(Self { client, url, key: Arc::new(key) })
     }
 
     /// Deliver one message, within about fifteen seconds.
@@ -117,4 +120,4 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

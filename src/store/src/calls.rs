@@ -1,6 +1,8 @@
-//! Calls: a record opened before anything rings and closed exactly once, and for each participant a line of history.
+//! Calls: a record opened before anything rings and closed exactly once, and for each participant a
+//! line of history.
 //!
-//! The record is what happened. The history is what one participant may see of it, written when the record is closed.
+//! The record is what happened. The history is what one participant may see of it, written when the
+//! record is closed.
 
 use async_trait::async_trait;
 use offhook_call::{Cause, Direction, Ending, Media, Record};
@@ -17,8 +19,8 @@ pub struct HistoryEntry {
     pub direction: Direction,
     /// The other's number.
     pub peer_number: Number,
-    /// The caller's display name as it is now. Empty for outgoing calls: what a callee shows is theirs to choose, and
-    /// calling a number does not give away whether anybody is behind it.
+    /// The caller's display name as it is now. Empty for outgoing calls: what a callee shows is
+    /// theirs to choose, and calling a number does not give away whether anybody is behind it.
     pub peer_name: String,
     /// What the caller asked for.
     pub media: Media,
@@ -44,15 +46,15 @@ pub struct HistoryPage {
 /// Call records and history.
 #[async_trait]
 pub trait Calls: Send + Sync {
-    /// Open a record, before anything rings. [`Error::Conflict`] when the id is taken. Only what is known at that moment
-    /// is written: acceptance and ending have their own calls.
+    /// Open a record, before anything rings. [`Error::Conflict`] when the id is taken. Only what is
+    /// known at that moment is written: acceptance and ending have their own calls.
     async fn open_call(&self, record: &Record) -> Result<(), Error>;
 
     /// Note that an open call was accepted; false when it is closed, unknown or accepted already.
     async fn accept_call(&self, call: CallId, at: WallTime) -> Result<bool, Error>;
 
-    /// Close a record and write the history of both sides, in one step; false when it is closed or unknown. `accepted_at`
-    /// fills in an acceptance that was not noted.
+    /// Close a record and write the history of both sides, in one step; false when it is closed or
+    /// unknown. `accepted_at` fills in an acceptance that was not noted.
     async fn close_call(
         &self,
         call: CallId,
@@ -60,15 +62,16 @@ pub trait Calls: Send + Sync {
         ending: Ending,
     ) -> Result<bool, Error>;
 
-    /// Close with [`Cause::Server`] what an earlier life of the server left open; how many. Called once, before the first
-    /// call is placed.
+    /// Close with [`Cause::Server`] what an earlier life of the server left open; how many. Called
+    /// once, before the first call is placed.
     async fn close_left_open(&self, now: WallTime) -> Result<u64, Error>;
 
     /// A record.
     async fn call(&self, call: CallId) -> Result<Option<Record>, Error>;
 
-    /// The newest calls of a user placed before `before` (`None` for the newest of all), about `limit` of them: a page is
-    /// not cut between calls of the same millisecond, so the last entry's `placed_at` continues without a gap.
+    /// The newest calls of a user placed before `before` (`None` for the newest of all), about
+    /// `limit` of them: a page is not cut between calls of the same millisecond, so the last
+    /// entry's `placed_at` continues without a gap.
     async fn history(
         &self,
         user: UserId,

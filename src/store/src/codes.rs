@@ -1,5 +1,6 @@
-//! One-time codes. The store sees keyed hashes of number and code, never either of them: the number of someone who did
-//! not finish signing up is not kept, and six digits cannot be tried against a copy of the database without the key.
+//! One-time codes. The store sees keyed hashes of number and code, never either of them: the number
+//! of someone who did not finish signing up is not kept, and six digits cannot be tried against a
+//! copy of the database without the key.
 
 use core::fmt;
 
@@ -47,11 +48,13 @@ pub trait Codes: Send + Sync {
     /// Keep a code in place of the one before.
     async fn put_code(&self, code: &NewCode) -> Result<(), Error>;
 
-    /// Take one attempt and return the hash to compare with; `None` when there is no live code or no attempt left. The
-    /// attempt is gone whatever the comparison says, so parallel guesses cannot share one.
+    /// Take one attempt and return the hash to compare with; `None` when there is no live code or
+    /// no attempt left. The attempt is gone whatever the comparison says, so parallel guesses
+    /// cannot share one.
     async fn attempt_code(&self, now: WallTime, key: &CodeKey) -> Result<Option<CodeHash>, Error>;
 
-    /// Use the code up; false when it was used or replaced meanwhile, so that one code signs in once.
+    /// Use the code up; false when it was used or replaced meanwhile, so that one code signs in
+    /// once.
     async fn consume_code(&self, key: &CodeKey, hash: &CodeHash) -> Result<bool, Error>;
 
     /// Forget expired codes; how many.

@@ -1,5 +1,5 @@
-//! What every store must do, as one suite: an implementation passes when [`check`] returns. Each part uses numbers and ids of
-//! its own, so the suite runs on one empty store.
+//! What every store must do, as one suite: an implementation passes when [`check`] returns. Each
+//! part uses numbers and ids of its own, so the suite runs on one empty store.
 
 use offhook_call::{Cause, Direction, Ending, Media, Record};
 use offhook_types::{CallId, DeviceId, Number, UserId, WallTime};

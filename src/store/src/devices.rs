@@ -1,5 +1,5 @@
-//! Devices and their tokens. A device has one access token and one refresh token at a time; only SHA-256 hashes of them
-//! are kept, so that a copy of the database opens nobody's account.
+//! Devices and their tokens. A device has one access token and one refresh token at a time; only
+//! SHA-256 hashes of them are kept, so that a copy of the database opens nobody's account.
 
 use core::fmt;
 
@@ -55,7 +55,8 @@ pub struct NewDevice {
     pub user: UserId,
     /// As it calls itself.
     pub name: String,
-    /// How many devices the user may have with this one; those not seen for longest are revoked to make room.
+    /// How many devices the user may have with this one; those not seen for longest are revoked to
+    /// make room.
     pub most: u32,
 }
 
@@ -89,8 +90,8 @@ pub enum Rotation {
 /// Devices and their tokens.
 #[async_trait]
 pub trait Devices: Send + Sync {
-    /// Add a device with its first tokens. Returns the devices revoked to make room. [`Error::Conflict`] when the id is
-    /// taken, [`Error::Missing`] when the user is gone.
+    /// Add a device with its first tokens. Returns the devices revoked to make room.
+    /// [`Error::Conflict`] when the id is taken, [`Error::Missing`] when the user is gone.
     async fn add_device(
         &self,
         now: WallTime,
@@ -118,6 +119,7 @@ pub trait Devices: Send + Sync {
     /// Note that a device was here. Nothing happens when it is gone.
     async fn seen(&self, now: WallTime, device: DeviceId) -> Result<(), Error>;
 
-    /// Forget refresh tokens whose time is over, and devices that have neither token left; how many tokens.
+    /// Forget refresh tokens whose time is over, and devices that have neither token left; how many
+    /// tokens.
     async fn prune_tokens(&self, now: WallTime) -> Result<u64, Error>;
 }

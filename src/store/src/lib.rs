@@ -1,11 +1,12 @@
 //! What outlives the process: users, devices, one-time codes, calls and their history.
 //!
-//! One trait per subject, gathered in [`Store`]; [`sqlite::Sqlite`] implements them all, and whatever else comes must pass
-//! the same conformance suite. The store decides nothing: it keeps rows, and makes those steps atomic that must not be
-//! seen half done. It sees no token and no code in clear, only their hashes.
+//! One trait per subject, gathered in [`Store`]; [`sqlite::Sqlite`] implements them all, and
+//! whatever else comes must pass the same conformance suite. The store decides nothing: it keeps
+//! rows, and makes those steps atomic that must not be seen half done. It sees no token and no code
+//! in clear, only their hashes.
 //!
-//! Guaranteed: a write that returned `Ok` survives the end of the process and of the machine's power. Not guaranteed: that
-//! a write which returned [`Error::Unavailable`] was not made.
+//! Guaranteed: a write that returned `Ok` survives the end of the process and of the machine's
+//! power. Not guaranteed: that a write which returned [`Error::Unavailable`] was not made.
 
 #![deny(missing_docs)]
 
@@ -31,8 +32,8 @@ impl<T: Users + Devices + Codes + Calls> Store for T {}
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot answer now: the disk is full or gone, the database is locked or every connection is busy. The write may or
-    /// may not have been made. Whoever guards something refuses on this.
+    /// It cannot answer now: the disk is full or gone, the database is locked or every connection
+    /// is busy. The write may or may not have been made. Whoever guards something refuses on this.
     #[error("the store cannot answer now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The id or key of a new row is taken. Draw another and try again.

@@ -1,7 +1,9 @@
-//! The store in one SQLite file: write-ahead log, every commit synced to disk, one connection that writes and a few that
-//! read. Writers take the write lock first (`BEGIN IMMEDIATE`), so a transaction never fails half way for being late.
+//! The store in one SQLite file: write-ahead log, every commit synced to disk, one connection that
+//! writes and a few that read. Writers take the write lock first (`BEGIN IMMEDIATE`), so a
+//! transaction never fails half way for being late.
 //!
-//! One process at a time: a lock beside the file keeps a second server from closing the first one's calls.
+//! One process at a time: a lock beside the file keeps a second server from closing the first one's
+//! calls.
 
 mod calls;
 mod codes;
@@ -17,13 +19,15 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, SqlitePool, SqliteTransaction};
+use sqlx::{ConnectOptions, Row, SqlitePool, SqliteTransaction};
 
 use crate::Error;
 
-/// Waiting for a lock or a connection ends after this; with one writer only a backup or a stuck disk takes so long.
+/// Waiting for a lock or a connection ends after this; with one writer only a backup or a stuck
+/// disk takes so long.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Readers do not wait for each other or for the writer; more than the cores of a small machine gain nothing.
+/// Readers do not wait for each other or for the writer; more than the cores of a small machine
+/// gain nothing.
 const READERS: u32 = 4;
 
 /// A store in one SQLite file.
@@ -36,18 +40,22 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Open the file, creating it and its folder where missing (readable by the owner only), and bring its schema up to
-    /// date.
+    /// Open the file, creating it and its folder where missing (readable by the owner only), and
+    /// bring its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let lock = claim(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(PATIENCE)
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // What a slow statement means is for the caller to say; the library would warn of it in
+            // its own words.
+            .disable_statement_logging();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
+            .acquire_slow_threshold(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
@@ -57,13 +65,15 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
+            .acquire_slow_threshold(PATIENCE)
             .connect_with(options.read_only(true))
             .await
             .map_err(explain)?;
         Ok(Self { writer, readers, _lock: lock })
     }
 
-    /// Finish what is under way and close every connection. What comes after is [`Error::Unavailable`].
+    /// Finish what is under way and close every connection. What comes after is
+    /// [`Error::Unavailable`].
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -74,7 +84,8 @@ impl Sqlite {
     }
 }
 
-/// Make the file private before SQLite writes to it (its log files inherit the mode), and take the lock.
+/// Make the file private before SQLite writes to it (its log files inherit the mode), and take the
+/// lock.
 fn claim(path: &Path) -> Result<File, Error> {
     let unavailable = |error: std::io::Error| Error::Unavailable(Box::new(error));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

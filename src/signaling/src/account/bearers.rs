@@ -1,4 +1,5 @@
-//! Who presented tokens speak for, remembered for a moment so that not every request asks the store.
+//! Who presented tokens speak for, remembered for a moment so that not every request asks the
+//! store.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

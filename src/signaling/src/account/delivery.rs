@@ -11,7 +11,8 @@ use crate::webhook::Webhook;
 pub enum Delivery {
     /// Not at all: nobody can sign in.
     None,
-    /// Into the log, for development. This is the one place where a code, and the last two digits of a number, are logged.
+    /// Into the log, for development. This is the one place where a code, and the last two digits
+    /// of a number, are logged.
     Log,
     /// To an SMS provider: `{"number": …, "code": …, "expires_in": seconds}`.
     Webhook(Webhook),

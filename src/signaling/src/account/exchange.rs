@@ -1,5 +1,5 @@
-//! Bodies of HTTP requests and answers: binary protobuf or protobuf JSON. `Content-Type` says which the request is, `Accept`
-//! which the answer shall be; without it the answer is as the request was.
+//! Bodies of HTTP requests and answers: binary protobuf or protobuf JSON. `Content-Type` says which
+//! the request is, `Accept` which the answer shall be; without it the answer is as the request was.
 
 use std::net::SocketAddr;
 
@@ -94,7 +94,8 @@ impl Encoding {
     }
 }
 
-/// How the answer to a request shall be written: the first known type in `Accept`, or else as the request was.
+/// How the answer to a request shall be written: the first known type in `Accept`, or else as the
+/// request was.
 fn wanted(headers: &HeaderMap, request: Encoding) -> Encoding {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.into_iter().flat_map(|list| list.split(',')).find_map(Encoding::of).unwrap_or(request)

@@ -1,5 +1,5 @@
-//! Telephone numbers as people type them, read into E.164. The library behind it knows every country's plan; it is asked
-//! here only, at the edge.
+//! Telephone numbers as people type them, read into E.164. The library behind it knows every
+//! country's plan; it is asked here only, at the edge.
 
 use offhook_types::Number;
 use phonenumber::{Mode, country};
@@ -7,8 +7,8 @@ use phonenumber::{Mode, country};
 /// Longest text that is looked at. E.164 has 15 digits; the rest are spaces, brackets and prefixes.
 const LONGEST: usize = 40;
 
-/// Read a number: E.164 with or without spaces, dots, dashes and brackets, or, when a country is given (ISO 3166
-/// alpha-2), as it is dialled there.
+/// Read a number: E.164 with or without spaces, dots, dashes and brackets, or, when a country is
+/// given (ISO 3166 alpha-2), as it is dialled there.
 pub(crate) fn read(typed: &str, country: &str) -> Option<Number> {
     let country = match country.trim() {
         "" => None,
@@ -31,8 +31,8 @@ fn read_in(typed: &str, country: Option<country::Id>) -> Option<Number> {
         return None;
     }
     let squeezed: String = typed.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-    // Written out in full it needs no number plan, which may be older than the number. `(0)` is the exception: Germans and
-    // Britons write it where the trunk prefix would be.
+    // Written out in full it needs no number plan, which may be older than the number. `(0)` is the
+    // exception: Germans and Britons write it where the trunk prefix would be.
     if squeezed.starts_with('+') && !typed.contains("(0)") {
         return squeezed.parse().ok();
     }

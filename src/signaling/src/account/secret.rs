@@ -1,5 +1,5 @@
-//! Secrets of accounts: tokens and one-time codes. They are drawn from the operating system's generator and leave this
-//! process once, towards their owner; what stays is hashed.
+//! Secrets of accounts: tokens and one-time codes. They are drawn from the operating system's
+//! generator and leave this process once, towards their owner; what stays is hashed.
 
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
@@ -84,8 +84,8 @@ impl CodeSecret {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// One for this process only. Codes sent by an earlier one are void, which costs somebody in the middle of signing in a
-    /// second code.
+    /// One for this process only. Codes sent by an earlier one are void, which costs somebody in
+    /// the middle of signing in a second code.
     pub(crate) fn draw() -> Result<Self, Failure> {
         let mut bits = [0; 32];
         fill(&mut bits)?;
@@ -97,7 +97,8 @@ impl CodeSecret {
         CodeKey(self.sign(&["number", number.as_str()]))
     }
 
-    /// What is kept of a code. The number is in it, so that one number's code does not open another.
+    /// What is kept of a code. The number is in it, so that one number's code does not open
+    /// another.
     pub(crate) fn hash(&self, number: &Number, code: &str) -> CodeHash {
         CodeHash(self.sign(&["code", number.as_str(), code]))
     }

@@ -1,16 +1,18 @@
-//! Where a request comes from, for counting: the peer's address, or behind proxies that are trusted the one they name.
+//! Where a request comes from, for counting: the peer's address, or behind proxies that are trusted
+//! the one they name.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 
-/// An address as limits count it. One IPv6 customer has a /64 at least, so its lower half is dropped.
+/// An address as limits count it. One IPv6 customer has a /64 at least, so its lower half is
+/// dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Source(IpAddr);
 
 impl Source {
-    /// Who sent the request. `X-Forwarded-For` is read from its end, as far as those who wrote it are trusted: what stands
-    /// before them anybody can have written.
+    /// Who sent the request. `X-Forwarded-For` is read from its end, as far as those who wrote it
+    /// are trusted: what stands before them anybody can have written.
     pub(crate) fn of(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|t| t.to_canonical() == *address);
         let mut address = peer.ip().to_canonical();

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::webhook::Webhook;
+use crate::webhook::tests::{Receiver, SECRET};
 
 pub(crate) const CODE: &str = "424242";
 pub(crate) const ADA: &str = "+12025550101";
@@ -393,16 +395,32 @@ async fn protobuf_is_spoken_as_well() {
 #[tokio::test]
 async fn a_fixed_code_needs_the_log() {
     let disk = Disk::new().await;
-    for delivery in [Delivery::None, Delivery::Webhook(test_webhook())] {
+    for delivery in [Delivery::None, Delivery::Webhook(webhook("http://127.0.0.1:9/"))] {
         let config = Config { delivery, ..config() };
         let made = Accounts::new(config, disk.store.clone(), Arc::new(SignedOut::default()));
         assert_eq!(made.err(), Some(BadConfig::FixedCode));
     }
 }
 
-fn test_webhook() -> crate::webhook::Webhook {
+fn webhook(url: &str) -> Webhook {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    crate::webhook::Webhook::new("http://127.0.0.1:9/", "a secret of sixteen").unwrap()
+    Webhook::new(url, SECRET).unwrap()
+}
+
+#[tokio::test]
+async fn a_code_is_handed_to_the_provider() {
+    let mut provider = Receiver::start(&[200, 400]).await;
+    let delivery = Delivery::Webhook(webhook(&provider.url));
+    let bench = Bench::new(Config { delivery, fixed_code: None, ..config() }).await;
+    let sent = bench.post("auth/code", "", json!({"number": ADA})).await;
+    assert_eq!(sent.status, StatusCode::OK);
+    let told = provider.got.recv().await.unwrap();
+    assert_eq!((&told["number"], &told["expires_in"]), (&json!(ADA), &json!(300)));
+    let verify = json!({"number": ADA, "code": told["code"]});
+    assert_eq!(bench.post("auth/verify", "", verify).await.status, StatusCode::OK);
+    // The provider takes no more, and the user is told so.
+    let failed = bench.post("auth/code", "", json!({"number": ADA})).await;
+    assert_refused(&failed, 503, "ERROR_CODE_UNAVAILABLE");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! One WebSocket: reads frames, finds the session that they belong to, and ends when either side has had enough.
+//! One WebSocket: reads frames, finds the session that they belong to, and ends when either side
+//! has had enough.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ enum Heard {
     Message(Encoding, ClientMessage),
     /// A frame that says no more than that somebody is there.
     Life,
-    /// JSON with a request_id, but with something in it that cannot be read: a client newer than this server.
+    /// JSON with a request_id, but with something in it that cannot be read: a client newer than
+    /// this server.
     Unreadable {
         request: u32,
     },
@@ -99,7 +101,8 @@ async fn listen(
             }
             Heard::Garbage => return refuse_garbage(link),
         };
-        // Answered here, since it asks whether the connection lives and not whether the session has time.
+        // Answered here, since it asks whether the connection lives and not whether the session has
+        // time.
         if let Some(Request::Ping(_)) = message.message {
             if link.reply(message.request_id, Reply::Pong(Pong {})).is_err() {
                 return Closed::SlowReader;

@@ -1,5 +1,5 @@
-//! One WebSocket connection as its session sees it: a bounded queue of frames and a way to end it. A peer that does not
-//! read is cut off, so that it costs a queue and not the memory of the server.
+//! One WebSocket connection as its session sees it: a bounded queue of frames and a way to end it.
+//! A peer that does not read is cut off, so that it costs a queue and not the memory of the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,8 @@ impl Closed {
     }
 }
 
-/// Bytes that may wait for one peer. Its frames are small; this is for many long histories that nobody reads.
+/// Bytes that may wait for one peer. Its frames are small; this is for many long histories that
+/// nobody reads.
 const WAITING_BYTES: usize = 1024 * 1024;
 /// A peer that takes no byte for so long does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -170,8 +171,8 @@ fn size(frame: &Frame) -> usize {
     }
 }
 
-/// Send what is queued until there is a reason to stop. Pings keep the way open: browsers answer them even where they put
-/// the page's own timers to sleep.
+/// Send what is queued until there is a reason to stop. Pings keep the way open: browsers answer
+/// them even where they put the page's own timers to sleep.
 async fn write(
     mut sink: SplitSink<WebSocket, Frame>,
     mut frames: mpsc::Receiver<Out>,

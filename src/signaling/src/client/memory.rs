@@ -1,5 +1,5 @@
-//! What a session remembers so that a broken connection loses nothing and does nothing twice: events until they are
-//! acknowledged, replies until many others were given.
+//! What a session remembers so that a broken connection loses nothing and does nothing twice:
+//! events until they are acknowledged, replies until many others were given.
 
 use std::collections::VecDeque;
 
@@ -69,8 +69,9 @@ impl Memory {
         true
     }
 
-    /// The client comes back having handled everything up to `seq`: whether all that follows is still here, which it is not
-    /// when it acknowledged more before. Then [`events`](Self::events) are those that follow.
+    /// The client comes back having handled everything up to `seq`: whether all that follows is
+    /// still here, which it is not when it acknowledged more before. Then [`events`](Self::events)
+    /// are those that follow.
     pub(super) fn resume(&mut self, seq: u64) -> bool {
         let oldest = self.last_seq - self.events.len() as u64;
         seq >= oldest && self.acknowledge(seq)
@@ -156,7 +157,8 @@ mod tests {
     }
 
     proptest! {
-        /// A client that loses its connection at any point, having or not having acknowledged, sees every event once.
+        /// A client that loses its connection at any point, having or not having acknowledged, sees
+        /// every event once.
         #[test]
         fn no_event_is_lost_or_doubled(steps in prop::collection::vec(0..4u8, 0..200)) {
             let mut memory = Memory::new(1000);

@@ -1,5 +1,6 @@
-//! One session: a task that outlives its connections. It takes one thing at a time, so that a reply is always sent before
-//! the events that the request caused, and a request that was begun is finished whatever becomes of the connection.
+//! One session: a task that outlives its connections. It takes one thing at a time, so that a reply
+//! is always sent before the events that the request caused, and a request that was begun is
+//! finished whatever becomes of the connection.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The door over a real listener, with real accounts, calls and rooms behind it. A device in here is a WebSocket that speaks
-//! protobuf JSON unless a test says otherwise.
+//! The door over a real listener, with real accounts, calls and rooms behind it. A device in here
+//! is a WebSocket that speaks protobuf JSON unless a test says otherwise.
 
 mod behaviour;
 mod document;

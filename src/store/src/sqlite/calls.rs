@@ -90,9 +90,10 @@ async fn close(
          cause, accepted_at, ended_at) SELECT caller_id, placed_at, id, 'out', called, callee_id, \
          media, cause, accepted_at, ended_at FROM calls WHERE id = ?",
         "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, media, \
-         cause, accepted_at, ended_at) SELECT c.callee_id, c.placed_at, c.id, 'in', u.number, u.id, \
-         c.media, c.cause, c.accepted_at, c.ended_at FROM calls c JOIN users u \
-         ON u.id = c.caller_id WHERE c.id = ? AND c.callee_id IS NOT NULL",
+         cause, accepted_at, ended_at) \
+         SELECT c.callee_id, c.placed_at, c.id, 'in', u.number, u.id, c.media, c.cause, \
+         c.accepted_at, c.ended_at FROM calls c JOIN users u ON u.id = c.caller_id \
+         WHERE c.id = ? AND c.callee_id IS NOT NULL",
     ] {
         sqlx::query(side).bind(signed(call.0)).execute(&mut *tx).await.map_err(explain)?;
     }
@@ -177,7 +178,8 @@ impl Calls for Sqlite {
         limit: u32,
     ) -> Result<HistoryPage, Error> {
         let before = before.map_or(i64::MAX, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
-        // The page ends below the newest time that does not fit; calls of one millisecond stay together.
+        // The page ends below the newest time that does not fit; calls of one millisecond stay
+        // together.
         let rows = sqlx::query(
             "SELECT h.call_id, h.direction, h.peer_number, h.media, h.cause, h.placed_at, \
                     h.accepted_at, h.ended_at, u.display_name \

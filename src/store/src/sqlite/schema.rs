@@ -1,4 +1,5 @@
-//! Numbered migrations, each applied once and in its own transaction. SQLite's `user_version` holds the last one.
+//! Numbered migrations, each applied once and in its own transaction. SQLite's `user_version` holds
+//! the last one.
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 

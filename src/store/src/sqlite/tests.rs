@@ -52,7 +52,8 @@ async fn records_survive_a_crash() {
         ending: None,
     };
     store.open_call(&record).await.unwrap();
-    // What a crash leaves: the files as they are now, with the log not yet folded into the database.
+    // What a crash leaves: the files as they are now, with the log not yet folded into the
+    // database.
     let copy = Folder::new();
     fs::create_dir_all(copy.file().parent().unwrap()).unwrap();
     for ending in ["", "-wal"] {

@@ -28,8 +28,8 @@ impl Pair {
     }
 }
 
-/// Ada calls and takes back, three times: Bob hears of six things. His connection breaks after each number of them, having
-/// acknowledged none, some or all.
+/// Ada calls and takes back, three times: Bob hears of six things. His connection breaks after each
+/// number of them, having acknowledged none, some or all.
 #[tokio::test]
 async fn every_event_arrives_once_wherever_the_connection_breaks() {
     let server = Server::start().await;
