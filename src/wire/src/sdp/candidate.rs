@@ -126,7 +126,7 @@ fn read(text: &str) -> Option<Candidate> {
     let text = text.strip_prefix("a=").unwrap_or(text);
     let text = text.strip_prefix("candidate:").unwrap_or(text);
     let mut words = text.split_ascii_whitespace();
-    let foundation = words.next().filter(|word| word.len() <= MAX_TOKEN && !word.contains(':'))?;
+    let foundation = words.next().filter(|word| is_foundation(word))?;
     let component = words.next()?.parse().ok().filter(|&component: &u8| component >= 1)?;
     let transport = match words.next()?.to_ascii_lowercase().as_str() {
         "udp" => CandidateTransport::Udp,
@@ -151,4 +151,11 @@ fn read(text: &str) -> Option<Candidate> {
         port,
         kind: CandidateKind::ALL.into_iter().find(|known| known.as_str() == kind)?,
     })
+}
+
+/// RFC 8839 §5.1 has ice-chars; a few more are harmless. An equals sign or a colon is not: it would
+/// read as the prefix of an attribute.
+fn is_foundation(word: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_.".contains(&byte);
+    word.len() <= MAX_TOKEN && word.bytes().all(fits)
 }

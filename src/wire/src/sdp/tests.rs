@@ -228,6 +228,8 @@ fn candidates_are_read_as_clients_write_them() {
         ("1 1 udp 4294967296 192.0.2.1 9 typ host", false),
         ("1 1 udp 1 192.0.2.1 65536 typ host", false),
         ("1 1 udp 1 192.0.2.1 9 typ magic", false),
+        ("candidate:a=1 1 udp 1 192.0.2.1 9 typ host", false),
+        ("candidate:candidate:1 1 udp 1 192.0.2.1 9 typ host", false),
     ] {
         assert_eq!(text.parse::<Candidate>().is_ok(), good, "{text}");
     }
