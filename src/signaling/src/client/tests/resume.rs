@@ -114,6 +114,7 @@ async fn a_new_session_starts_with_the_calls_that_stand() {
     assert_eq!(calls[0]["direction"], "CALL_DIRECTION_INCOMING");
     assert_eq!(calls[0]["peer"]["number"], ADA);
     assert_eq!(socket.close_code().await, 4001, "one live session for each device");
+    check_gone(&server, &bob.token, &session, 0).await;
 }
 
 #[tokio::test]
