@@ -1,7 +1,9 @@
-//! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP. The peers are the `webrtc` crate: a
+//! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP. The peers are the
+//! `webrtc` crate: a
 //! stack that shares no code with the server.
 //!
-//! `offhook-loadtest video` starts a server of its own (or uses `--url`), publishes one video track to N receivers, and reports
+//! `offhook-loadtest video` starts a server of its own (or uses `--url`), publishes one video track to N
+//! receivers, and reports
 //! what arrived, how late, and what it cost the server in CPU time and memory. Everything is bounded in count and time.
 
 mod peer;

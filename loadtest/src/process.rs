@@ -15,7 +15,8 @@ pub struct Usage {
 const TICK_US: u64 = 10_000;
 const PAGE: u64 = 4096;
 
-/// Read the usage of `pid`. CPU time comes from /proc/PID/schedstat of every thread where available (nanoseconds), else from the
+/// Read the usage of `pid`. CPU time comes from /proc/PID/schedstat of every thread where available
+/// (nanoseconds), else from the
 /// ticks of /proc/PID/stat.
 pub fn usage(pid: u32) -> Result<Usage> {
     let read = |name: &str| {

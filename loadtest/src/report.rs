@@ -59,7 +59,8 @@ pub fn print(runs: &[Run], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!(
-        "| run | sent | received / expected | cpu us/packet | cores | delay p50 / p99 / p99.9 us | KiB/participant | join ms |"
+        "| run | sent | received / expected | cpu us/packet | cores \
+         | delay p50 / p99 / p99.9 us | KiB/participant | join ms |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (i, run) in runs.iter().enumerate() {

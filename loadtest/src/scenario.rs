@@ -17,7 +17,7 @@ use crate::video::Source;
 use crate::{Load, peer, process, report, token};
 
 /// Key frames without being asked.
-const KEY_FRAME_EVERY: Duration = Duration::from_secs(3);
+const KEY_FRAME_EVERY: Duration = Duration::from_secs(1);
 /// From the last join to the measurement, so that handshakes and first key frames are not in it.
 const SETTLE: Duration = Duration::from_secs(2);
 

@@ -1,4 +1,5 @@
-//! A synthetic VP8 stream: frames of equal packets, a key frame on request and every three seconds, the sending time in each packet.
+//! A synthetic VP8 stream: frames of equal packets, a key frame on request and every second, the sending
+//! time in each packet.
 
 use std::time::Instant;
 

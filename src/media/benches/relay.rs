@@ -1,7 +1,9 @@
-//! CPU time per forwarded packet of one worker, driven turn by turn over loopback: publishers send bursts of eight video
+//! CPU time per forwarded packet of one worker, driven turn by turn over loopback: publishers send bursts of
+//! eight video
 //! packets outside the clock, then the worker's turns are timed by its thread's CPU time (user and system).
 //!
-//! Receivers' sockets merge (UDP_GRO) unless `PLAIN=1`, so that delivery, which loopback charges to the sender, weighs less.
+//! Receivers' sockets merge (UDP_GRO) unless `PLAIN=1`, so that delivery, which loopback charges to the
+//! sender, weighs less.
 //! `PUBLISHERS` (1), `RECEIVERS` (50) of each, `SECONDS` (5), `BURST` (8).
 #![allow(unsafe_code, clippy::unwrap_used, clippy::indexing_slicing)]
 

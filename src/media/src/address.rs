@@ -88,7 +88,8 @@ pub(crate) fn advertised(bound: IpAddr, v6: bool) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return vec![bound];
     }
-    // Connecting a UDP socket sends nothing; it only asks the routing table for a source (the targets are for documentation).
+    // Connecting a UDP socket sends nothing; it only asks the routing table for a source (the targets are
+    // for documentation).
     let v4_target = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     let v6_target = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
     let mut found = Vec::new();

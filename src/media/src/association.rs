@@ -1,8 +1,10 @@
-//! The threads that do what is slow and rare: DTLS handshakes and data channels. A leg's DTLS and SCTP live here from its
+//! The threads that do what is slow and rare: DTLS handshakes and data channels. A leg's DTLS and SCTP live
+//! here from its
 //! opening to its end, so that a handshake of a millisecond never delays a packet. What a worker receives for them
 //! comes over a bounded ring; what they send leaves through the worker's socket directly.
 //!
-//! This is also where a leg's life is reported from: `LegUp`, `Data` and `LegDown` come from one thread and so in order.
+//! This is also where a leg's life is reported from: `LegUp`, `Data` and `LegDown` come from one thread and
+//! so in order.
 
 mod peer;
 

@@ -16,7 +16,8 @@ pub struct Config {
     pub workers: u16,
     /// Pin worker `n` to the `n`th core that the process may run on.
     pub pin: bool,
-    /// Addresses written into host candidates, best first. Empty: the address bound to, or where that is unspecified the
+    /// Addresses written into host candidates, best first. Empty: the address bound to, or where that is
+    /// unspecified the
     /// addresses that this host would reach the internet from, or loopback.
     pub advertise: Vec<IpAddr>,
     /// Threads that do DTLS handshakes and data channels, at least one.

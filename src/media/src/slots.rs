@@ -1,6 +1,7 @@
 //! The memory that packets live in. A worker allocates its slots once. A packet is decrypted straight into a slot that
 //! only its worker holds; from then on the slot is read only and shared by count: with the history it can be sent again
-//! from, and with other workers that have receivers. The worker that allocated a slot always keeps one count, so the last
+//! from, and with other workers that have receivers. The worker that allocated a slot always keeps one
+//! count, so the last
 //! holder elsewhere never frees memory.
 
 use std::collections::VecDeque;

@@ -15,7 +15,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// Where packets of a leg go, and from which of our addresses, so that a host with several answers from the one that was
+/// Where packets of a leg go, and from which of our addresses, so that a host with several answers from the
+/// one that was
 /// asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Path {
@@ -153,7 +154,8 @@ impl UdpSocket {
         self.family == Family::Dual
     }
 
-    /// Take what has arrived, at most one batch, without waiting. Returns the number of messages, zero when there is none.
+    /// Take what has arrived, at most one batch, without waiting. Returns the number of messages, zero when
+    /// there is none.
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         inbox.received = 0;
         // SAFETY: these are plain C structures for which all zeroes is a valid value.
@@ -258,7 +260,8 @@ impl UdpSocket {
                 sent.full += rest.iter().map(Run::datagrams).sum::<u64>();
                 rest.len()
             }
-            // The segments exceed the path's MTU, or the device cannot checksum them: one by one, the kernel may fragment.
+            // The segments exceed the path's MTU, or the device cannot checksum them: one by one, the kernel
+            // may fragment.
             Some(libc::EMSGSIZE | libc::EIO | libc::EINVAL)
                 if first.bytes.len() > first.segment =>
             {
@@ -489,7 +492,8 @@ const EMPTY_NAME: libc::sockaddr_in6 = libc::sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// A socket address as the kernel wants it for a socket of this family. An IPv4 address is written over the beginning of
+/// A socket address as the kernel wants it for a socket of this family. An IPv4 address is written over the
+/// beginning of
 /// the larger structure.
 fn to_raw(address: SocketAddr, family: Family) -> (libc::sockaddr_in6, u32) {
     let mut raw = EMPTY_NAME;

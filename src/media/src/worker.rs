@@ -1,4 +1,5 @@
-//! A worker: one thread, one socket, the legs that live on it. One turn of its loop: read the clock once, receive a batch,
+//! A worker: one thread, one socket, the legs that live on it. One turn of its loop: read the clock once,
+//! receive a batch,
 //! forward, take what other workers hand over, send everything grouped by destination, then a bounded share of commands
 //! and timers.
 //!

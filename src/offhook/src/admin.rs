@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use offhook_store::Store;
 use offhook_types::WallTime;
 use prometheus::{Encoder, TextEncoder};
@@ -33,7 +33,8 @@ impl Readiness {
     }
 
     async fn is_ready(&self) -> bool {
-        // A write that changes nothing: no call is placed without a record, so a database that only reads is not enough.
+        // A write that changes nothing: no call is placed without a record, so a database that only reads is
+        // not enough.
         self.accepting.load(Ordering::Relaxed) && self.store.prune_codes(WallTime(0)).await.is_ok()
     }
 }
@@ -63,7 +64,9 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
     match encoder.encode(&metrics.gather().await, &mut text) {
-        Ok(()) => ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
+        Ok(()) => {
+            ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -32,7 +32,8 @@ async fn serve(request: Request) -> Response {
         // A page of the app that was reloaded; a missing file stays missing.
         None if !path.contains('.') => match Dist::get("index.html") {
             Some(file) => respond("index.html", file),
-            None => (StatusCode::NOT_FOUND, "the web app is not in this build: run `make web`").into_response(),
+            None => (StatusCode::NOT_FOUND, "the web app is not in this build: run `make web`")
+                .into_response(),
         },
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -40,7 +41,11 @@ async fn serve(request: Request) -> Response {
 
 fn respond(path: &str, file: EmbeddedFile) -> Response {
     // Vite puts a hash of the content into the names below assets/.
-    let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut response = Response::new(Body::from(file.data.into_owned()));
     let headers = response.headers_mut();
     if let Ok(kind) = HeaderValue::from_str(file.metadata.mimetype()) {
@@ -52,7 +57,9 @@ fn respond(path: &str, file: EmbeddedFile) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(
         "permissions-policy",
-        HeaderValue::from_static("camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self)"),
+        HeaderValue::from_static(
+            "camera=(self), microphone=(self), display-capture=(self), speaker-selection=(self)",
+        ),
     );
     response
 }

@@ -1,4 +1,5 @@
-//! The configuration file: every setting with its default. `config/offhook.toml` says the same with comments, and a test holds
+//! The configuration file: every setting with its default. `config/offhook.toml` says the same with
+//! comments, and a test holds
 //! the two equal. A key that is not known here stops the start and is named with its line.
 
 use std::collections::BTreeMap;
@@ -209,7 +210,8 @@ impl Default for Admin {
 impl Default for Media {
     fn default() -> Self {
         let node = offhook_media::Config::default();
-        let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let millis =
+            |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         Self {
             bind: Ipv6Addr::UNSPECIFIED.into(),
             udp_port: node.base_port,
@@ -317,7 +319,8 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, BadConfig> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| BadConfig(format!("{name}: {e}")))?;
-        let config = Self::parse(&text).map_err(|BadConfig(why)| BadConfig(format!("{name}: {why}")))?;
+        let config =
+            Self::parse(&text).map_err(|BadConfig(why)| BadConfig(format!("{name}: {why}")))?;
         config.check().map_err(|why| BadConfig(format!("{name}: {why}")))?;
         Ok(config)
     }
@@ -339,7 +342,9 @@ impl Config {
             return Err("[accounts] code_delivery = \"webhook\" needs code_webhook_url".into());
         }
         if !accounts.fixed_code.is_empty() && accounts.code_delivery != CodeDelivery::Log {
-            return Err("[accounts] fixed_code is for development: it needs code_delivery = \"log\"".into());
+            return Err(
+                "[accounts] fixed_code is for development: it needs code_delivery = \"log\"".into(),
+            );
         }
         if let Some((key, _)) = self.api_keys.iter().find(|(_, secret)| secret.0.len() < 32) {
             return Err(format!("[api_keys] {key}: a secret has at least 32 characters"));

@@ -1,4 +1,5 @@
-//! The public TCP listener with its limits: connections in all and from one address. A connection beyond the first waits to be
+//! The public TCP listener with its limits: connections in all and from one address. A connection beyond the
+//! first waits to be
 //! accepted; beyond the second it is closed.
 
 use std::collections::HashMap;
@@ -117,13 +118,21 @@ impl Connected<IncomingStream<'_, Limited>> for Peer {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -154,7 +163,10 @@ mod tests {
 
     async fn limited(per_address: usize) -> Limited {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Limited::new(listener, Limits { total: 10, per_address, uncounted: vec![[10, 0, 0, 1].into()] })
+        Limited::new(
+            listener,
+            Limits { total: 10, per_address, uncounted: vec![[10, 0, 0, 1].into()] },
+        )
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! Offhook: one program that rings people, relays their media and serves the app. This crate is the only place that knows which
+//! Offhook: one program that rings people, relays their media and serves the app. This crate is the only
+//! place that knows which
 //! parts run in this process: it reads the configuration, starts the parts and connects them. Start at [`serve`].
 
 mod admin;
@@ -85,7 +86,9 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match Cli::parse().command {
         Command::Serve(file) => read(&file).and_then(run),
-        Command::CheckConfig(file) => read(&file).map(|_| println!("{}: good", file.config.display())),
+        Command::CheckConfig(file) => {
+            read(&file).map(|_| println!("{}: good", file.config.display()))
+        }
         Command::Token(Token::Create(wish)) => read(&wish.file).and_then(|config| {
             println!("{}", token::create(&config, &wish)?);
             Ok(())

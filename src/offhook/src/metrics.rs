@@ -1,4 +1,5 @@
-//! What Prometheus reads. Nothing is counted here: each part counts for itself in plain structs, and a scrape turns copies of them
+//! What Prometheus reads. Nothing is counted here: each part counts for itself in plain structs, and a
+//! scrape turns copies of them
 //! into metric families. docs/METRICS.md lists every name, and a test holds the two together.
 
 use std::sync::Arc;
@@ -60,7 +61,11 @@ impl Metrics {
             "offhook_signaling_sessions",
             "Sessions now, by door.",
             "door",
-            &[("client", sessions.live()), ("livekit", livekit.sessions()), ("whip_whep", whip.sessions())],
+            &[
+                ("client", sessions.live()),
+                ("livekit", livekit.sessions()),
+                ("whip_whep", whip.sessions()),
+            ],
         ));
         families.push(counters(
             "offhook_signaling_client_closed_total",
@@ -115,13 +120,22 @@ fn of_calls(counts: &Counts) -> Vec<MetricFamily> {
         ),
         single("offhook_call_placed_total", "Calls placed.", counts.calls.placed),
         single("offhook_call_accepted_total", "Calls accepted.", counts.calls.accepted),
-        single("offhook_call_glare_total", "Calls placed at each other at once.", counts.calls.glare),
+        single(
+            "offhook_call_glare_total",
+            "Calls placed at each other at once.",
+            counts.calls.glare,
+        ),
         single(
             "offhook_call_slow_sessions_total",
             "Device sessions dropped because they did not take their events.",
             counts.slow_sessions,
         ),
-        counters("offhook_call_ended_total", "Calls ended, by cause.", "cause", &counts.calls.ended),
+        counters(
+            "offhook_call_ended_total",
+            "Calls ended, by cause.",
+            "cause",
+            &counts.calls.ended,
+        ),
         counters(
             "offhook_call_refused_total",
             "Call requests refused, by reason.",
@@ -157,7 +171,12 @@ fn counter(mut metric: Metric, value: u64) -> Metric {
 }
 
 /// One series for every variant, also those still at zero: a series that appears later hides its first increase.
-fn counters<T: Counted>(name: &str, help: &str, label: &str, counters: &Counters<T>) -> MetricFamily {
+fn counters<T: Counted>(
+    name: &str,
+    help: &str,
+    label: &str,
+    counters: &Counters<T>,
+) -> MetricFamily {
     let series = counters.iter().map(|(what, many)| counter(labelled(label, what.label()), many));
     family(name, help, MetricType::COUNTER, series.collect())
 }
@@ -186,7 +205,8 @@ mod tests {
         let families = media(&snapshot);
         assert_eq!(families[0].get_metric().len(), Drop::ALL.len());
         assert_eq!(families[1].get_metric().len(), Count::ALL.len());
-        let forged = families[0].get_metric().iter().find(|m| m.get_label()[0].value() == "rtp_forged");
+        let forged =
+            families[0].get_metric().iter().find(|m| m.get_label()[0].value() == "rtp_forged");
         assert_eq!(forged.map(|m| m.get_counter().get_value()), Some(1.0));
     }
 }

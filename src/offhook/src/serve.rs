@@ -64,7 +64,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     parts.stop().await;
     let _ = stop.send(true);
     // A client that does not take its last bytes must not hold us up.
-    let _ = tokio::time::timeout(Duration::from_secs(2), async { tokio::join!(doors, operators) }).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), async { tokio::join!(doors, operators) })
+        .await;
     tracing::info!("down");
     Ok(())
 }
@@ -86,7 +87,8 @@ impl Parts {
     async fn start(config: &Config) -> anyhow::Result<Self> {
         let path = &config.store.path;
         let opened = Sqlite::open(path).await;
-        let database = Arc::new(opened.with_context(|| format!("[store] path {}", path.display()))?);
+        let database =
+            Arc::new(opened.with_context(|| format!("[store] path {}", path.display()))?);
         let store: Arc<dyn Store> = database.clone();
         let keys = token::keys(config);
         let rooms = Rooms::start(&settings::rooms(config), seed()?);
@@ -95,17 +97,25 @@ impl Parts {
             Events::new(move |worker, room, speakers| rooms.speakers(worker, room, speakers))
         };
         let deliver = events.clone();
-        let node = Node::start(settings::media(config), Arc::new(move |event| deliver.deliver(event)));
+        let node =
+            Node::start(settings::media(config), Arc::new(move |event| deliver.deliver(event)));
         let node = Arc::new(Local(node.context("[media]")?));
-        let neighbours =
-            Neighbours { store: store.clone(), rooms: rooms.clone(), keys: keys.clone(), push: push(config)? };
-        let calls = calls::start(settings::calls(config), neighbours, seed()?).await.context("[store]")?;
+        let neighbours = Neighbours {
+            store: store.clone(),
+            rooms: rooms.clone(),
+            keys: keys.clone(),
+            push: push(config)?,
+        };
+        let calls =
+            calls::start(settings::calls(config), neighbours, seed()?).await.context("[store]")?;
         let sessions = Sessions::new(settings::client(config), calls.clone());
-        let accounts = Accounts::new(settings::accounts(config)?, store.clone(), Arc::new(sessions.clone()));
+        let accounts =
+            Accounts::new(settings::accounts(config)?, store.clone(), Arc::new(sessions.clone()));
         let accounts = accounts.context("[accounts]")?;
         let door: Arc<dyn MediaNode> = node.clone();
         let livekit = settings::livekit(config);
-        let livekit = Livekit::new(livekit, keys.clone(), rooms.clone(), door.clone(), events.clone());
+        let livekit =
+            Livekit::new(livekit, keys.clone(), rooms.clone(), door.clone(), events.clone());
         let whip = Whip::new(settings::whip(config), keys, rooms.clone(), (door, events));
         Ok(Self { store, database, node, rooms, calls, sessions, accounts, livekit, whip })
     }
@@ -172,13 +182,22 @@ fn seed() -> anyhow::Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-async fn listen(listener: Limited, routes: Router, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
-    let service = routes.layer(from_fn(name_the_peer)).into_make_service_with_connect_info::<Peer>();
+async fn listen(
+    listener: Limited,
+    routes: Router,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let service =
+        routes.layer(from_fn(name_the_peer)).into_make_service_with_connect_info::<Peer>();
     axum::serve(listener, service).with_graceful_shutdown(until(stopped)).await
 }
 
 /// The doors expect the peer's address under its plain type.
-async fn name_the_peer(ConnectInfo(Peer(address)): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
+async fn name_the_peer(
+    ConnectInfo(Peer(address)): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     request.extensions_mut().insert(ConnectInfo(address));
     next.run(request).await
 }
@@ -200,7 +219,11 @@ async fn signals() -> anyhow::Result<impl Future<Output = ()>> {
 /// Tell people, and programs that started us, where we are.
 fn announce(config: &Config, public: SocketAddr, private: SocketAddr) {
     let shown = |address: SocketAddr| {
-        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+        let host = if address.ip().is_unspecified() {
+            "localhost".to_owned()
+        } else {
+            address.ip().to_string()
+        };
         format!("http://{host}:{}", address.port())
     };
     if config.accounts.code_delivery == CodeDelivery::Log {

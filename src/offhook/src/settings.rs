@@ -16,7 +16,8 @@ const fn ms(millis: u64) -> Duration {
 /// The media node's settings.
 pub fn media(config: &Config) -> offhook_media::Config {
     let media = &config.media;
-    let cores = std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX));
+    let cores = std::thread::available_parallelism()
+        .map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX));
     let defaults = offhook_media::Config::default();
     offhook_media::Config {
         bind: media.bind,
@@ -50,7 +51,8 @@ pub fn media(config: &Config) -> offhook_media::Config {
 pub fn rooms(config: &Config) -> offhook_signaling::rooms::Config {
     let rooms = &config.rooms;
     let defaults = offhook_signaling::rooms::Config::default();
-    let cores = std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX));
+    let cores = std::thread::available_parallelism()
+        .map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX));
     offhook_signaling::rooms::Config {
         rooms: offhook_call::room::Config {
             max_rooms: rooms.max_rooms,
@@ -95,7 +97,9 @@ pub fn accounts(config: &Config) -> anyhow::Result<account::Config> {
         CodeDelivery::Log => account::Delivery::Log,
         CodeDelivery::Webhook => {
             let webhook = Webhook::new(&accounts.code_webhook_url, &accounts.code_webhook_secret.0);
-            account::Delivery::Webhook(webhook.context("[accounts] code_webhook_url, code_webhook_secret")?)
+            account::Delivery::Webhook(
+                webhook.context("[accounts] code_webhook_url, code_webhook_secret")?,
+            )
         }
     };
     let defaults = account::Config::default();
@@ -142,8 +146,5 @@ pub fn livekit(config: &Config) -> offhook_signaling::livekit::Config {
 
 /// WHIP and WHEP sessions.
 pub fn whip(config: &Config) -> offhook_signaling::whip::Config {
-    offhook_signaling::whip::Config {
-        max_body: config.rooms.message_bytes,
-        ..Default::default()
-    }
+    offhook_signaling::whip::Config { max_body: config.rooms.message_bytes, ..Default::default() }
 }

@@ -1,4 +1,5 @@
-//! Which crate may use which, read from `cargo metadata`. The table is the architecture; docs/ARCHITECTURE.md explains it.
+//! Which crate may use which, read from `cargo metadata`. The table is the architecture;
+//! docs/ARCHITECTURE.md explains it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -28,7 +29,8 @@ fn direct_dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .output()
         .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("metadata is JSON");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("metadata is JSON");
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     metadata["packages"]
         .as_array()
@@ -55,7 +57,8 @@ fn crates_use_only_what_the_table_allows() {
             assert_eq!(name, "offhook", "crate {name} has no row in the table");
             continue;
         };
-        let forbidden = used.iter().filter(|u| ours.contains(u.as_str()) && !allowed.contains(&u.as_str()));
+        let forbidden =
+            used.iter().filter(|u| ours.contains(u.as_str()) && !allowed.contains(&u.as_str()));
         wrong.extend(forbidden.map(|u| format!("{name} uses {u}")));
     }
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -103,7 +103,8 @@ fn names_say_something() {
         .into_iter()
         .map(|(name, _)| name)
         .filter(|name| {
-            let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let stem =
+                Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             VAGUE_NAMES.contains(&stem.as_str()) || stem == "mod"
         })
         .collect();
@@ -112,12 +113,20 @@ fn names_say_something() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let words = ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "todo".to_owned() + "!(", "dbg".to_owned() + "!(",
-        "#[ign".to_owned() + "ore", "unimple".to_owned() + "mented!("];
+    let words = [
+        "TO".to_owned() + "DO",
+        "FIX".to_owned() + "ME",
+        "todo".to_owned() + "!(",
+        "dbg".to_owned() + "!(",
+        "#[ign".to_owned() + "ore",
+        "unimple".to_owned() + "mented!(",
+    ];
     let mut wrong = Vec::new();
     for (name, text) in sources(&["rs", "ts", "tsx", "mjs"]) {
         for (i, line) in text.lines().enumerate() {
-            wrong.extend(words.iter().filter(|w| line.contains(*w)).map(|w| format!("{name}:{} {w}", i + 1)));
+            wrong.extend(
+                words.iter().filter(|w| line.contains(*w)).map(|w| format!("{name}:{} {w}", i + 1)),
+            );
         }
     }
     assert_none("finish it", wrong);
@@ -125,7 +134,14 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn machines_read_no_clock_and_hold_no_lock() {
-    let forbidden = ["Instant::now", "SystemTime::now", "thread::spawn", "Mutex<", "RwLock<", "std::net::UdpSocket"];
+    let forbidden = [
+        "Instant::now",
+        "SystemTime::now",
+        "thread::spawn",
+        "Mutex<",
+        "RwLock<",
+        "std::net::UdpSocket",
+    ];
     let mut wrong = Vec::new();
     for (name, text) in sources(&["rs"]) {
         let machine = ["src/types/", "src/wire/", "src/rtc/src", "src/call/", "src/sfu/"];
@@ -133,8 +149,14 @@ fn machines_read_no_clock_and_hold_no_lock() {
             continue;
         }
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for (i, line) in code.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//")) {
-            wrong.extend(forbidden.iter().filter(|f| line.contains(*f)).map(|f| format!("{name}:{} {f}", i + 1)));
+        for (i, line) in code.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//"))
+        {
+            wrong.extend(
+                forbidden
+                    .iter()
+                    .filter(|f| line.contains(*f))
+                    .map(|f| format!("{name}:{} {f}", i + 1)),
+            );
         }
     }
     assert_none("machines are handed time, and share nothing", wrong);
@@ -145,7 +167,9 @@ fn unsafe_stays_in_the_socket_file() {
     let mut wrong = Vec::new();
     for (name, text) in sources(&["rs"]) {
         let lines: Vec<&str> = text.lines().collect();
-        let shipped = name.starts_with("src/") && !name.contains("/tests/") && !name.contains("/benches/")
+        let shipped = name.starts_with("src/")
+            && !name.contains("/tests/")
+            && !name.contains("/benches/")
             && !name.contains("/examples/");
         for (i, line) in lines.iter().enumerate() {
             let opens = line.contains("unsafe {") || line.trim_start().starts_with("unsafe impl");

@@ -1,10 +1,9 @@
-//! The words in which the control plane (rooms, doors) and a media node speak to each other: [`Command`]s go down,
-//! [`Event`]s come up. No SDP, no user, no socket: only typed transport parameters (RFC 8834 in values).
+//! The words in which the control plane (rooms, doors) and a media node speak to each other: [`Command`]s go
+//! down, [`Event`]s come up. No SDP, no user, no socket: only typed transport parameters (RFC 8834 in values).
 //!
 //! Rules of the conversation:
-//! - Commands about one leg are applied in the order in which they were sent. A command about a leg,
-//! track or egress that
-//!   is gone is ignored; nothing here needs an answer to make progress.
+//! - Commands about one leg are applied in the order in which they were sent. A command about a leg, track or
+//!   egress that is gone is ignored; nothing here needs an answer to make progress.
 //! - A leg lives from [`Command::OpenLeg`] to [`Event::LegDown`], which comes exactly once, also after
 //!   [`Command::CloseLeg`].
 //! - Events about one leg arrive in order. Nothing is promised about the order between legs.
@@ -245,7 +244,8 @@ pub enum SrtpProfile {
     Aes128CmSha1_80,
 }
 
-/// What one bundle agreed on. A payload type or extension id means the same in every section of a bundle (RFC 8843 §9.1).
+/// What one bundle agreed on. A payload type or extension id means the same in every section of a bundle
+/// (RFC 8843 §9.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Negotiated {
     /// Payload types both ways, in order of preference.

@@ -1,5 +1,7 @@
-//! Rooms that span workers. The publisher's worker decrypts once and hands each packet, by reference, to every worker with a
-//! receiver of its track; that worker routes and protects for its own. Around the packets travels a slow conversation about
+//! Rooms that span workers. The publisher's worker decrypts once and hands each packet, by reference, to
+//! every worker with a
+//! receiver of its track; that worker routes and protects for its own. Around the packets travels a slow
+//! conversation about
 //! who wants what.
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Strangers on the media port cost a counter, not a call: while a publisher and a player are connected, the port is flooded with
+//! Strangers on the media port cost a counter, not a call: while a publisher and a player are connected, the
+//! port is flooded with
 //! packets of every kind, and the player hears and sees all the same.
 
 use std::net::UdpSocket;
@@ -28,13 +29,16 @@ fn media_port(server: &Server) -> u16 {
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/sdp")];
     let answer = http(server.http, "POST", "/whip/attacked", &headers, offer).expect("an answer");
     assert_eq!(answer.status, 201, "{answer:?}");
-    let candidate = answer.body.lines().find(|l| l.starts_with("a=candidate:")).expect("a candidate");
+    let candidate =
+        answer.body.lines().find(|l| l.starts_with("a=candidate:")).expect("a candidate");
     candidate.split(' ').nth(5).and_then(|port| port.parse().ok()).expect("a port")
 }
 
 fn dropped(server: &Server) -> u64 {
     let metrics = http(server.admin, "GET", "/metrics", &[], "").expect("metrics").body;
-    let values = metrics.lines().filter_map(|l| l.strip_prefix("offhook_media_drops_total{")?.split(' ').nth(1));
+    let values = metrics
+        .lines()
+        .filter_map(|l| l.strip_prefix("offhook_media_drops_total{")?.split(' ').nth(1));
     values.filter_map(|v| v.parse::<u64>().ok()).sum()
 }
 
@@ -46,12 +50,16 @@ fn a_flood_on_the_media_port_costs_a_counter() {
     let player = run(&server, "whep", "player", "30");
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let kinds: [&[u8]; 7] = [
-        // A binding request without credentials; a truncated one; a ClientHello; a cut record; RTP; RTCP; nothing known.
+        // A binding request without credentials; a truncated one; a ClientHello; a cut record; RTP; RTCP;
+        // nothing known.
         &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
         &[0, 1, 0xff, 0xff, 0x21, 0x12, 0xa4, 0x42],
         &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0],
         &[22, 0xfe],
-        &[0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
+        &[
+            0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+            15, 16, 17,
+        ],
         &[0x81, 201, 0, 7, 0, 0, 0, 1],
         &[0xff; 1400],
     ];
@@ -63,7 +71,8 @@ fn a_flood_on_the_media_port_costs_a_counter() {
     }
     for (who, child) in [("player", player), ("publisher", publisher)] {
         let output = child.wait_with_output().expect("python ends");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{who}: {said}");
     }
     // The kernel may have dropped a part of the flood before us; most of it must have been counted.

@@ -1,4 +1,5 @@
-//! A token opens the room it names, for what it allows, while it is valid, when one of our keys signed it with HS256. Nothing else does.
+//! A token opens the room it names, for what it allows, while it is valid, when one of our keys signed it
+//! with HS256. Nothing else does.
 
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ fn only_a_good_token_for_this_room_opens_it() {
     let mut deaf = mine.clone();
     deaf.video.can_publish = Some(false);
 
-    // The description of the WHIP request is no description, so 4xx other than 401 and 403 means that the token was good.
+    // The description of the WHIP request is no description, so 4xx other than 401 and 403 means that the
+    // token was good.
     let (validate, whip) = status(&server, &good);
     assert_eq!(validate, 200);
     assert!(![401, 403].contains(&whip), "{whip}");
@@ -56,14 +58,28 @@ fn only_a_good_token_for_this_room_opens_it() {
         assert_eq!(status(&server, &token), (401, 401), "{what}");
     }
     assert_eq!(status(&server, &signed(SECRET, &no_grant, 60)), (403, 403), "no grant");
-    assert_eq!(status(&server, &signed(SECRET, &Claims::join("other", "me"), 60)).1, 403, "other room");
+    assert_eq!(
+        status(&server, &signed(SECRET, &Claims::join("other", "me"), 60)).1,
+        403,
+        "other room"
+    );
     assert_eq!(status(&server, &signed(SECRET, &deaf, 60)).1, 403, "may not publish");
     // The server API needs more than a seat in the room.
     let bearer = format!("Bearer {good}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-    for method in ["CreateRoom", "ListRooms", "DeleteRoom", "ListParticipants", "RemoveParticipant", "SendData"] {
+    for method in [
+        "CreateRoom",
+        "ListRooms",
+        "DeleteRoom",
+        "ListParticipants",
+        "RemoveParticipant",
+        "SendData",
+    ] {
         let path = format!("/twirp/livekit.RoomService/{method}");
         let answer = http(server.http, "POST", &path, &headers, r#"{"room":"mine","name":"mine"}"#);
-        assert!(answer.as_ref().is_some_and(|a| [401, 403].contains(&a.status)), "{method}: {answer:?}");
+        assert!(
+            answer.as_ref().is_some_and(|a| [401, 403].contains(&a.status)),
+            "{method}: {answer:?}"
+        );
     }
 }

@@ -22,6 +22,9 @@ fn two_python_participants_hear_and_see_each_other() {
         let output = peer.wait_with_output().expect("python ends");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains(&format!("\"audio\": [\"{other}\"], \"video\": [\"{other}\"]")), "{said}");
+        assert!(
+            said.contains(&format!("\"audio\": [\"{other}\"], \"video\": [\"{other}\"]")),
+            "{said}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The real binary for one test: a configuration of its own in a temporary folder, ports from the system, its log printed when the
+//! The real binary for one test: a configuration of its own in a temporary folder, ports from the system,
+//! its log printed when the
 //! test fails, ended by its id. A line of level WARN or ERROR that the test did not announce fails it.
 
 use std::fs::{self, File};
@@ -33,9 +34,11 @@ pub struct Server {
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Server {
-    /// Start with the test configuration and extra lines of TOML (whole tables that the test configuration does not have).
+    /// Start with the test configuration and extra lines of TOML (whole tables that the test configuration
+    /// does not have).
     pub fn start(extra: &str) -> Self {
-        let unique = format!("offhook-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let unique =
+            format!("offhook-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(unique);
         fs::create_dir_all(&folder).expect("a temporary folder");
         Self::start_in(folder, extra)
@@ -71,7 +74,11 @@ impl Server {
     /// The server prints its public and then its admin address once calls can be placed.
     fn told_port(&self) -> u16 {
         let line = self.output.recv_timeout(DEADLINE);
-        let port = line.as_ref().ok().and_then(|l| l.rsplit(':').next()).and_then(|p| p.trim().parse().ok());
+        let port = line
+            .as_ref()
+            .ok()
+            .and_then(|l| l.rsplit(':').next())
+            .and_then(|p| p.trim().parse().ok());
         port.unwrap_or_else(|| panic!("not ready, said {line:?}:\n{}", self.log()))
     }
 
@@ -146,7 +153,8 @@ impl Drop for Server {
             return;
         }
         let bad = |line: &&str| {
-            (line.contains(" WARN ") || line.contains(" ERROR ")) && !self.announced.iter().any(|a| line.contains(a))
+            (line.contains(" WARN ") || line.contains(" ERROR "))
+                && !self.announced.iter().any(|a| line.contains(a))
         };
         let unexpected: Vec<&str> = log.lines().filter(bad).collect();
         assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
@@ -167,7 +175,8 @@ fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
 
 /// The binary under test: `OFFHOOK_BIN`, or the one that cargo built for this test.
 pub fn binary() -> PathBuf {
-    std::env::var_os("OFFHOOK_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_offhook")), PathBuf::from)
+    std::env::var_os("OFFHOOK_BIN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_offhook")), PathBuf::from)
 }
 
 /// A Python of the peers that `make setup` installed.
@@ -202,12 +211,20 @@ impl Answer {
 }
 
 /// One HTTP/1.1 request to loopback; `None` when the connection fails.
-pub fn http(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
+pub fn http(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+    let lines: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
     write!(stream, "{head}{lines}content-length: {}\r\n\r\n{body}", body.len()).ok()?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).ok()?;
@@ -215,6 +232,9 @@ pub fn http(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body:
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
+    let headers = lines
+        .filter_map(|l| l.split_once(':'))
+        .map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()))
+        .collect();
     Some(Answer { status, headers, body: body.to_owned() })
 }

@@ -12,10 +12,12 @@ fn health_and_metrics_answer_and_every_metric_is_documented() {
         assert_eq!(http(port, "GET", "/readyz", &[], "").map(|a| a.status), Some(200));
     }
     let metrics = http(server.admin, "GET", "/metrics", &[], "").expect("metrics").body;
-    let names: Vec<&str> = metrics.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let names: Vec<&str> =
+        metrics.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(names.len() > 3, "{metrics}");
     let documented = include_str!("../../../../docs/METRICS.md");
-    let missing: Vec<_> = names.iter().filter(|n| !documented.contains(&format!("`{n}`"))).collect();
+    let missing: Vec<_> =
+        names.iter().filter(|n| !documented.contains(&format!("`{n}`"))).collect();
     assert!(missing.is_empty(), "docs/METRICS.md does not tell of {missing:?}");
     // The public port has no metrics.
     assert_ne!(http(server.http, "GET", "/metrics", &[], "").map(|a| a.body), Some(metrics));
@@ -45,7 +47,11 @@ fn a_wrong_configuration_names_the_key_and_the_line() {
         ("[http\n", "line 1"),
     ] {
         std::fs::write(&file, text).expect("the file");
-        let output = Command::new(crate::server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
+        let output = Command::new(crate::server::binary())
+            .args(["serve", "--config"])
+            .arg(&file)
+            .output()
+            .expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(says), "{said:?} does not say {says:?}");
         assert!(said.contains("wrong.toml"), "{said}");
@@ -65,7 +71,11 @@ fn a_port_that_is_taken_is_named() {
         folder.join("a.db").display()
     );
     std::fs::write(&file, text).expect("the file");
-    let output = Command::new(crate::server::binary()).args(["serve", "--config"]).arg(&file).output().expect("it runs");
+    let output = Command::new(crate::server::binary())
+        .args(["serve", "--config"])
+        .arg(&file)
+        .output()
+        .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains(&port.to_string()), "{said}");
     let _ = std::fs::remove_dir_all(folder);
@@ -74,7 +84,8 @@ fn a_port_that_is_taken_is_named() {
 #[test]
 fn the_token_tool_refuses_an_unknown_key() {
     let server = Server::start("");
-    let output = server.tool(&["token", "create", "--room", "r", "--identity", "i", "--key", "nobody"]);
+    let output =
+        server.tool(&["token", "create", "--room", "r", "--identity", "i", "--key", "nobody"]);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("api_keys"));
     assert_eq!(server.token("r", "i").split('.').count(), 3);
