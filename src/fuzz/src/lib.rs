@@ -1,9 +1,12 @@
-//! Bytes from strangers, thrown at everything that reads them. A target is an ordinary function over bytes that may do
-//! anything but panic or run on; what it asserts is what must hold for any input.
+//! Bytes from strangers, thrown at everything that reads them. A target is an ordinary function
+//! over bytes that may do anything but panic or run on; what it asserts is what must hold for any
+//! input.
 //!
-//! `cargo test` replays the seeds in `corpus/<target>/` with all their cuts and changed bytes; `make fuzz` mutates them for
-//! as long as it is told. To add a target, write a function and a line in [`TARGETS`].
+//! `cargo test` replays the seeds in `corpus/<target>/` with all their cuts and changed bytes;
+//! `make fuzz` mutates them for as long as it is told. To add a target, write a function and a line
+//! in [`TARGETS`].
 
+pub mod call;
 pub mod client;
 pub mod mutate;
 pub mod rtc;
@@ -24,6 +27,7 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target { name: "call", run: call::machine },
     Target { name: "client", run: client::message },
     Target { name: "client_hello", run: wire::client_hello },
     Target { name: "dd", run: wire::dd },

@@ -1,5 +1,5 @@
-//! `offhook-fuzz TARGET|all SECONDS [SEED]`: mutate the seeds of a target for a while. An input that breaks it is written to
-//! the temporary folder and named, with the seed that finds it again.
+//! `offhook-fuzz TARGET|all SECONDS [SEED]`: mutate the seeds of a target for a while. An input
+//! that breaks it is written to the temporary folder and named, with the seed that finds it again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

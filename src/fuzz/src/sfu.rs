@@ -1,5 +1,6 @@
-//! A room driven by a script of bytes: whatever is commanded and sent, in whatever order, no number goes out twice, headers
-//! fit, and what is sent again comes from the packet that was sent under its number.
+//! A room driven by a script of bytes: whatever is commanded and sent, in whatever order, no number
+//! goes out twice, headers fit, and what is sent again comes from the packet that was sent under
+//! its number.
 
 use std::collections::HashMap;
 use std::time::Duration;

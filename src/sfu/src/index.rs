@@ -1,5 +1,5 @@
-//! Maps keyed by numbers that are ours: track ids are random and leg indices small, so nobody outside can aim at one bucket
-//! and a multiplication is hash enough.
+//! Maps keyed by numbers that are ours: track ids are random and leg indices small, so nobody
+//! outside can aim at one bucket and a multiplication is hash enough.
 
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;

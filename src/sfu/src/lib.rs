@@ -1,9 +1,10 @@
-//! Which packet goes to whom with which numbers. A [`Router`] is one room on one worker: publishers' packets go in as
-//! [`Inbound`], each subscriber's come out as [`Outgoing`], renumbered so that a receiver sees one unbroken stream whatever
-//! happens to layers behind it.
+//! Which packet goes to whom with which numbers. A [`Router`] is one room on one worker:
+//! publishers' packets go in as [`Inbound`], each subscriber's come out as [`Outgoing`], renumbered
+//! so that a receiver sees one unbroken stream whatever happens to layers behind it.
 //!
-//! It knows no user, socket, clock or key: receivers are numbers that the caller chose, time is passed in, and packets are
-//! written and encrypted by the caller. Nothing is allocated per packet; a subscription's memory is taken when it starts.
+//! It knows no user, socket, clock or key: receivers are numbers that the caller chose, time is
+//! passed in, and packets are written and encrypted by the caller. Nothing is allocated per packet;
+//! a subscription's memory is taken when it starts.
 
 #![deny(
     missing_docs,

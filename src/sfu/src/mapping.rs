@@ -32,8 +32,9 @@ fn compatible(a: Codec, b: Codec) -> bool {
     }
 }
 
-/// The profile, with baseline and constrained baseline as one: what calls send of baseline is its constrained part, and
-/// stacks label it either way. Constrained baseline has two more spellings (RFC 6184 §8.1, table 5).
+/// The profile, with baseline and constrained baseline as one: what calls send of baseline is its
+/// constrained part, and stacks label it either way. Constrained baseline has two more spellings
+/// (RFC 6184 §8.1, table 5).
 fn family(codec: H264) -> u8 {
     let [profile, constraints] = codec.profile.to_be_bytes();
     match profile {

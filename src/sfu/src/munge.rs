@@ -1,13 +1,14 @@
 //! Which number a packet gets at a receiver.
 //!
-//! A receiver's stream is a chain of [`Segment`]s: runs of source numbers that map to outgoing numbers by one constant. A
-//! segment ends where a packet is left out, so that the numbers after it close up, and where the source changes. Numbers of
-//! packets that were not seen yet belong to the segment around them: a packet lost before us leaves a gap that the receiver
-//! can ask about, and a late one still finds its place.
+//! A receiver's stream is a chain of [`Segment`]s: runs of source numbers that map to outgoing
+//! numbers by one constant. A segment ends where a packet is left out, so that the numbers after it
+//! close up, and where the source changes. Numbers of packets that were not seen yet belong to the
+//! segment around them: a packet lost before us leaves a gap that the receiver can ask about, and a
+//! late one still finds its place.
 //!
-//! Segments say all that is needed to make any packet of the recent past again, so nothing is stored per packet. A stream
-//! with two temporal layers, of which the upper is left out, needs one segment per kept frame: 128 of them are four
-//! seconds at 30 frames per second, many round trips.
+//! Segments say all that is needed to make any packet of the recent past again, so nothing is
+//! stored per packet. A stream with two temporal layers, of which the upper is left out, needs one
+//! segment per kept frame: 128 of them are four seconds at 30 frames per second, many round trips.
 
 use crate::packet::Patch;
 use offhook_wire::payload::{Description, PictureId};
@@ -16,7 +17,8 @@ use offhook_wire::payload::{Description, PictureId};
 pub(crate) const VIDEO_SEGMENTS: usize = 128;
 /// Segments kept for audio, where only pauses and padding start new ones.
 pub(crate) const AUDIO_SEGMENTS: usize = 16;
-/// A jump of more numbers than this is a restart or an outage that nobody repairs. One number is left out to show it.
+/// A jump of more numbers than this is a restart or an outage that nobody repairs. One number is
+/// left out to show it.
 pub(crate) const MAX_GAP: u64 = 1000;
 
 /// What is added to a source's own numbers, all wrapping in the width of their field.
@@ -119,7 +121,8 @@ impl Timeline {
         source >= self.expected
     }
 
-    /// From `source` on the stream comes from elsewhere or looks different; what came before is over.
+    /// From `source` on the stream comes from elsewhere or looks different; what came before is
+    /// over.
     pub(crate) fn switch(&mut self, source: u64, form: Form) {
         self.open = false;
         self.era = self.era.wrapping_add(1);
@@ -164,8 +167,8 @@ impl Timeline {
         self.next_out - 1
     }
 
-    /// A packet that is in order is left out: the numbers after it close up. The answer is how many numbers before it are
-    /// kept for packets that were not seen.
+    /// A packet that is in order is left out: the numbers after it close up. The answer is how many
+    /// numbers before it are kept for packets that were not seen.
     pub(crate) fn skip(&mut self, source: u64) -> u64 {
         let gap = self.settle(source);
         self.open = false;
@@ -173,8 +176,8 @@ impl Timeline {
         gap
     }
 
-    /// Keep numbers for the packets that were not seen before this one, in the present form: nobody knows whether they
-    /// would have gone out. The answer is how many.
+    /// Keep numbers for the packets that were not seen before this one, in the present form: nobody
+    /// knows whether they would have gone out. The answer is how many.
     pub(crate) fn settle(&mut self, source: u64) -> u64 {
         let gap = self.close_wide_gap(source);
         if gap > 0 {
@@ -187,7 +190,8 @@ impl Timeline {
         gap
     }
 
-    /// The number kept for a late packet, and how it goes out. `None` before the last switch, or when it was left out.
+    /// The number kept for a late packet, and how it goes out. `None` before the last switch, or
+    /// when it was left out.
     pub(crate) fn late(&self, source: u64) -> Option<(u64, Form)> {
         self.recent().take_while(|segment| segment.era == self.era).find_map(|segment| {
             let offset = source.checked_sub(segment.source).filter(|&at| at < segment.len)?;
@@ -210,7 +214,8 @@ impl Timeline {
         })
     }
 
-    /// Source numbers between the expected one and this; zero after a jump too wide to keep numbers for.
+    /// Source numbers between the expected one and this; zero after a jump too wide to keep numbers
+    /// for.
     #[inline]
     fn close_wide_gap(&mut self, source: u64) -> u64 {
         let gap = source.saturating_sub(self.expected);
@@ -289,8 +294,9 @@ impl Pictures {
         }
     }
 
-    /// What to add so that the first key frame of a new source follows `last`, the highest numbers that went out.
-    /// `unseen` packets after it have numbers too, each perhaps a picture of its own.
+    /// What to add so that the first key frame of a new source follows `last`, the highest numbers
+    /// that went out. `unseen` packets after it have numbers too, each perhaps a picture of its
+    /// own.
     pub(crate) fn following(&self, last: &Self, unseen: u16, timestamp: u32) -> Shift {
         let next = unseen.wrapping_add(1);
         let shift = |last: Option<u16>, own: Option<u16>| match (last, own) {
@@ -317,8 +323,9 @@ impl Pictures {
     }
 }
 
-/// The bytes that carry the picture numbers of a packet, shifted. They are neighbours: picture id, then TL0PICIDX, then for
-/// VP8 the byte with the key index; for VP9 the layer byte lies between the first two.
+/// The bytes that carry the picture numbers of a packet, shifted. They are neighbours: picture id,
+/// then TL0PICIDX, then for VP8 the byte with the key index; for VP9 the layer byte lies between
+/// the first two.
 #[inline]
 pub(crate) fn patch(payload: &[u8], description: &Description, shift: &Shift) -> Patch {
     if shift.picture == 0 && shift.tl0 == 0 && shift.key == 0 {

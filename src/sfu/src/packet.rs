@@ -5,8 +5,8 @@ use offhook_types::{Codec, Mid, PayloadType, Ssrc};
 use offhook_wire::payload::Description;
 use offhook_wire::{Parsed, dd, rtp};
 
-/// Extensions that pass from publisher to subscriber. MID is the receiver's own; RID, transport-wide numbers and send
-/// times belong to one hop.
+/// Extensions that pass from publisher to subscriber. MID is the receiver's own; RID,
+/// transport-wide numbers and send times belong to one hop.
 const PASSING: [Extension; 5] = [
     Extension::AudioLevel,
     Extension::VideoOrientation,
@@ -70,7 +70,8 @@ pub struct Inbound<'a> {
 }
 
 impl<'a> Inbound<'a> {
-    /// Describe a parsed packet. `ids` are the extension ids agreed with the publisher, `sequence` the unwrapped number.
+    /// Describe a parsed packet. `ids` are the extension ids agreed with the publisher, `sequence`
+    /// the unwrapped number.
     #[inline]
     pub fn new(
         (layer, codec, sequence): (u8, Codec, u64),
@@ -123,7 +124,8 @@ impl Patch {
 pub struct Outgoing<'a> {
     /// The stream that the receiver was told.
     pub ssrc: Ssrc,
-    /// Sequence number; the low 16 bits go on the wire, all of it is the SRTP packet index. Starts below 2^15.
+    /// Sequence number; the low 16 bits go on the wire, all of it is the SRTP packet index. Starts
+    /// below 2^15.
     pub sequence: u64,
     /// RTP time.
     pub timestamp: u32,
@@ -143,9 +145,11 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Write the RTP header with the receiver's extensions; its length, `None` when it does not fit.
+    /// Write the RTP header with the receiver's extensions; its length, `None` when it does not
+    /// fit.
     ///
-    /// `transport_sequence` is the sender's transport-wide number, written where the receiver agreed to it.
+    /// `transport_sequence` is the sender's transport-wide number, written where the receiver
+    /// agreed to it.
     #[inline]
     pub fn write_header(&self, out: &mut [u8], transport_sequence: Option<u16>) -> Option<usize> {
         match self.carried.value(Extension::DependencyDescriptor) {

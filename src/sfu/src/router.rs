@@ -36,7 +36,7 @@ impl Default for Config {
         Self {
             key_frame_interval: Duration::from_millis(500),
             key_frame_retry: Duration::from_secs(1),
-            layer_timeout: Duration::from_millis(1500),
+            layer_timeout: Duration::from_millis(600),
             resend_interval: Duration::from_millis(20),
             speaker_interval: Duration::from_millis(300),
             max_tracks: 4096,
@@ -70,7 +70,8 @@ pub enum Origin {
 pub struct Full;
 
 offhook_types::counted! {
-    /// Why a packet went to nobody, or not to a subscriber who would have had it. Choosing layers is no drop.
+    /// Why a packet went to nobody, or not to a subscriber who would have had it. Choosing layers
+    /// is no drop.
     pub enum Drop {
         /// No such track.
         UnknownTrack = "unknown_track",
@@ -104,7 +105,8 @@ pub enum Refusal {
     TooSoon,
 }
 
-/// Where to find the source of a packet that a receiver misses, and how to make the same packet from it again.
+/// Where to find the source of a packet that a receiver misses, and how to make the same packet
+/// from it again.
 #[derive(Debug, Clone, Copy)]
 pub struct Resend {
     /// Whose packet.
@@ -119,7 +121,8 @@ pub struct Resend {
 }
 
 impl Resend {
-    /// The packet exactly as it was sent, made from its source. `None` when the source is not that packet's.
+    /// The packet exactly as it was sent, made from its source. `None` when the source is not that
+    /// packet's.
     pub fn render<'a>(&'a self, source: &'a Inbound<'a>) -> Option<Outgoing<'a>> {
         (source.sequence == self.sequence).then(|| self.made.render(source)).flatten()
     }
@@ -136,8 +139,8 @@ pub struct RtxStream {
 
 /// What a sender report to a subscriber says.
 ///
-/// The clock is the publisher's, so that sound and picture of one publisher stay together at the receiver. A round trip
-/// is found by remembering when which `ntp` was sent.
+/// The clock is the publisher's, so that sound and picture of one publisher stay together at the
+/// receiver. A round trip is found by remembering when which `ntp` was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// Now on the publisher's wall clock, 32.32 fixed point.
@@ -152,8 +155,8 @@ pub struct Report {
 
 /// One room on one worker. See the crate's documentation.
 ///
-/// `leg` is always a receiver, named by a number that the caller chose. A track that a leg subscribes to may be published
-/// later; until then nothing is forwarded.
+/// `leg` is always a receiver, named by a number that the caller chose. A track that a leg
+/// subscribes to may be published later; until then nothing is forwarded.
 #[derive(Debug)]
 pub struct Router {
     config: Config,
@@ -181,8 +184,8 @@ struct Leg {
     retired: Vec<(Ssrc, Tail)>,
 }
 
-/// Most ended streams remembered per leg. Control planes draw SSRCs at random, so the list matters only to those who reuse
-/// them, and they reuse recent ones.
+/// Most ended streams remembered per leg. Control planes draw SSRCs at random, so the list matters
+/// only to those who reuse them, and they reuse recent ones.
 const MAX_RETIRED: usize = 1024;
 
 impl Router {
@@ -207,7 +210,8 @@ impl Router {
         }
     }
 
-    /// A track is published. A known track starts over (new layers, new source); its subscriptions stay.
+    /// A track is published. A known track starts over (new layers, new source); its subscriptions
+    /// stay.
     pub fn add_track(&mut self, now: Time, track: TrackId, spec: TrackSpec) -> Result<(), Full> {
         let track = self.track_or_new(track)?;
         track.spec = Some(TrackSpec { layers: spec.layers.min(Self::MAX_LAYERS), ..spec });
@@ -270,8 +274,8 @@ impl Router {
         self.look_at_key_frames(now);
     }
 
-    /// Forward a track to a leg. Sent again it replaces what was said before, numbering goes on. An SSRC that the leg has
-    /// for another track moves here.
+    /// Forward a track to a leg. Sent again it replaces what was said before, numbering goes on. An
+    /// SSRC that the leg has for another track moves here.
     pub fn subscribe(
         &mut self,
         now: Time,
@@ -316,7 +320,8 @@ impl Router {
         }
     }
 
-    /// Stop forwarding a track to a leg. Its numbers are remembered while the leg lives, so that no number is used twice.
+    /// Stop forwarding a track to a leg. Its numbers are remembered while the leg lives, so that no
+    /// number is used twice.
     pub fn unsubscribe(&mut self, leg: u32, track: TrackId) {
         let Some(ended) = self.track_mut(track).and_then(|track| track.remove(leg)) else { return };
         self.subscriptions = self.subscriptions.saturating_sub(1);
@@ -381,8 +386,8 @@ impl Router {
         result
     }
 
-    /// The next unwrapped sequence number of the retransmission stream that belongs to a media stream. Take one for each
-    /// packet really sent on it.
+    /// The next unwrapped sequence number of the retransmission stream that belongs to a media
+    /// stream. Take one for each packet really sent on it.
     pub fn next_rtx_sequence(&mut self, leg: u32, ssrc: Ssrc) -> Option<u64> {
         self.stream_mut(leg, ssrc).map(|(_, subscription)| subscription.next_rtx_sequence())
     }
@@ -438,7 +443,8 @@ impl Router {
         }
     }
 
-    /// What to put into a sender report for a subscriber; `None` before the publisher's own or while nothing was sent.
+    /// What to put into a sender report for a subscriber; `None` before the publisher's own or
+    /// while nothing was sent.
     pub fn report(&self, now: Time, leg: u32, ssrc: Ssrc) -> Option<Report> {
         let &(_, id) = self.legs.get(&leg)?.streams.iter().find(|stream| stream.0 == ssrc)?;
         let track = self.tracks.get(*self.places.get(&id)?)?;
@@ -491,8 +497,8 @@ impl Router {
         &self.counters
     }
 
-    /// RFC 3711 §3.3.1 suggests to start below 2^15, so that a receiver that misses the first packets cannot guess the
-    /// rollover counter wrong.
+    /// RFC 3711 §3.3.1 suggests to start below 2^15, so that a receiver that misses the first
+    /// packets cannot guess the rollover counter wrong.
     fn first_number(&mut self) -> u64 {
         u64::from(self.rng.below(1 << 15))
     }
@@ -533,8 +539,8 @@ impl Router {
         Some((track, self.track_mut(track)?.subscription_mut(leg)?))
     }
 
-    /// End what stands in the way of a subscription: the leg's stream of the same track under another SSRC, or of another
-    /// track under the same one.
+    /// End what stands in the way of a subscription: the leg's stream of the same track under
+    /// another SSRC, or of another track under the same one.
     fn make_way(&mut self, leg: u32, egress: &Egress) {
         let Some(known) = self.legs.get(&leg) else { return };
         let conflict =

@@ -1,8 +1,9 @@
 //! Who speaks, from the levels that publishers write into their packets (RFC 6464).
 //!
-//! Levels are smoothed with integers: up by a quarter of the difference per packet, down by a 64th. At 20 ms per packet
-//! speech shows within 100 ms, and a pause between words does not hide it: from 25 dB below overload to silence the
-//! smoothed level passes the lower threshold after 0.5 to 0.8 s.
+//! Levels are smoothed with integers: up by a quarter of the difference per packet, down by a 64th.
+//! At 20 ms per packet speech shows within 100 ms, and a pause between words does not hide it: from
+//! 25 dB below overload to silence the smoothed level passes the lower threshold after 0.5 to 0.8
+//! s.
 
 use core::time::Duration;
 
@@ -14,7 +15,8 @@ const SCALE: u16 = 16;
 const ON: u16 = (127 - 45) * SCALE;
 /// Quieter than -55 dBov no longer is.
 const OFF: u16 = (127 - 55) * SCALE;
-/// Without packets for this long somebody is silent (discontinuous transmission sends one packet each 400 ms at most).
+/// Without packets for this long somebody is silent (discontinuous transmission sends one packet
+/// each 400 ms at most).
 const SILENCE: Duration = Duration::from_millis(500);
 /// How much louder somebody must be to overtake who was reported before: 3 dB.
 const LEAD: u16 = 3 * SCALE;
@@ -55,7 +57,8 @@ impl Voice {
         127u8.saturating_sub((self.loudness / SCALE) as u8)
     }
 
-    /// What speakers are sorted by, loudest first; whoever was reported before is harder to overtake.
+    /// What speakers are sorted by, loudest first; whoever was reported before is harder to
+    /// overtake.
     pub(crate) fn rank(&self, reported: bool) -> u16 {
         self.loudness.saturating_add(if reported { LEAD } else { 0 })
     }

@@ -34,7 +34,8 @@ pub(crate) struct Names {
     pub ids: Extensions,
 }
 
-/// Where a receiver's numbers stand, kept when a subscription ends so that the next one under its SSRC goes on.
+/// Where a receiver's numbers stand, kept when a subscription ends so that the next one under its
+/// SSRC goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tail {
     pub next_sequence: u64,
@@ -289,8 +290,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// A packet that was overtaken goes out under the number kept for it; one that would be left out goes out empty, so
-    /// that its number does not look lost.
+    /// A packet that was overtaken goes out under the number kept for it; one that would be left
+    /// out goes out empty, so that its number does not look lost.
     fn offer_late<F>(
         &mut self,
         packet: &Inbound<'_>,
@@ -340,7 +341,8 @@ impl Subscription {
             cap.temporal = lifted(cap.temporal, wanted.temporal, facts);
         }
         if cap != lower {
-            // Packets not seen yet may belong to a picture that was left out: they stay under the lower layers.
+            // Packets not seen yet may belong to a picture that was left out: they stay under the
+            // lower layers.
             let unseen = self.timeline.settle(packet.sequence);
             self.note_unseen(unseen);
             self.timeline.reform(Form { cap, ..form });
@@ -414,8 +416,8 @@ impl Subscription {
         timestamp.wrapping_sub(packet.timestamp)
     }
 
-    /// Close the numbers over a packet. A VP8 picture left out closes picture numbers too; VP9 refers to pictures by
-    /// number, so its gaps stay.
+    /// Close the numbers over a packet. A VP8 picture left out closes picture numbers too; VP9
+    /// refers to pictures by number, so its gaps stay.
     fn leave_out(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>, form: Form) {
         let unseen = self.timeline.skip(packet.sequence);
         self.note_unseen(unseen);
@@ -513,7 +515,8 @@ impl Outgoing<'_> {
     }
 }
 
-/// A source packet as it goes out under a number. `None` when a redundant payload cannot be taken apart.
+/// A source packet as it goes out under a number. `None` when a redundant payload cannot be taken
+/// apart.
 #[inline]
 fn shape<'a>(
     names: &'a Names,
@@ -525,7 +528,8 @@ fn shape<'a>(
     if mapping.strip_redundancy && !payload.is_empty() {
         payload = red::primary(payload).ok()?.1;
     }
-    // The last packet of the highest spatial layer that goes out ends the picture for this receiver.
+    // The last packet of the highest spatial layer that goes out ends the picture for this
+    // receiver.
     let ends_picture = match &packet.description {
         Description::Vp9(d) => d.ends_frame && d.spatial == form.cap.spatial,
         _ => false,
@@ -554,7 +558,8 @@ fn within(facts: &Facts<'_>, cap: Cap) -> bool {
 fn lifted(present: u8, wanted: u8, facts: &Facts<'_>) -> u8 {
     match facts.lift {
         Lift::No => present,
-        // A sync frame needs only layer zero, but what follows between needs the layers below: one step at a time.
+        // A sync frame needs only layer zero, but what follows between needs the layers below: one
+        // step at a time.
         Lift::ToOwn if facts.temporal == present.saturating_add(1) => facts.temporal,
         Lift::ToOwn => present,
         Lift::ToAny if facts.temporal <= present => wanted,

@@ -269,6 +269,8 @@ pub(crate) struct Layer {
     pub spatial_top: u8,
     /// Parameter sets come in the stream: an IDR picture without them is no place to start (H.264).
     parameters: bool,
+    /// RTP time of the newest packet.
+    newest: Option<u32>,
     /// RTP time of the last key frame's first packet.
     key_time: Option<u32>,
 }
@@ -339,6 +341,12 @@ impl Layer {
             self.parameters |= d.parameters;
             key &= d.parameters || !self.parameters;
             key &= self.key_time != Some(packet.timestamp);
+        }
+        // A key frame that later frames have overtaken is no place to start: they would be missing.
+        let age = self.newest.map_or(0, |newest| newest.wrapping_sub(packet.timestamp) as i32);
+        key &= age <= 0;
+        if age <= 0 && !packet.payload.is_empty() {
+            self.newest = Some(packet.timestamp);
         }
         if key {
             self.key_time = Some(packet.timestamp);

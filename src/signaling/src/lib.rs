@@ -1,6 +1,7 @@
 //! The doors through which people and programs reach Offhook, and the tasks that own the machines behind them.
 //!
-//! A door translates: bytes of its protocol into inputs of a machine, and the machine's effects back. It decides nothing
+//! A door translates: bytes of its protocol into inputs of a machine, and the machine's effects back. It
+//! decides nothing
 //! about calls or rooms.
 
 #![deny(missing_docs)]

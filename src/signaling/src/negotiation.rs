@@ -82,6 +82,9 @@ pub struct Wish {
     pub source: LegId,
     /// Stream for `a=msid`: tracks of one stream are played in step.
     pub stream: String,
+    /// Stream instead, on a section that carried another track before. Browsers keep the label that
+    /// a section had first, so whoever reads the label must find the track here.
+    pub reused: Option<String>,
     /// Track label for `a=msid`; clients of LiveKit expect the track's id.
     pub label: String,
     /// What to ask of the relay when it starts.
@@ -204,6 +207,8 @@ struct Slot {
     formats: Vec<Format>,
     inbound: Option<Inbound>,
     outbound: Option<Outbound>,
+    /// It carried a track to the peer before.
+    used: bool,
 }
 
 /// A section's receiving half.

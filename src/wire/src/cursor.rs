@@ -1,5 +1,5 @@
-//! Bounded reading and writing of network-order integers. All parsers stand on [`Reader`], all builders on [`Writer`];
-//! neither can run past its bytes.
+//! Bounded reading and writing of network-order integers. All parsers stand on [`Reader`], all
+//! builders on [`Writer`]; neither can run past its bytes.
 
 use crate::{Malformed, Parsed};
 
@@ -107,7 +107,8 @@ impl<'a> Bits<'a> {
         (0..count.min(32)).try_fold(0u32, |value, _| Ok((value << 1) | u32::from(self.bit()?)))
     }
 
-    /// A non-symmetric unsigned number below `limit` (AV1 RTP payload format, Appendix A.8.1 `ns(n)`).
+    /// A non-symmetric unsigned number below `limit` (AV1 RTP payload format, Appendix A.8.1
+    /// `ns(n)`).
     pub fn below(&mut self, limit: u32) -> Parsed<u32> {
         let width = 32 - limit.leading_zeros();
         let Some(short) = width.checked_sub(1) else { return Ok(0) };
@@ -122,7 +123,8 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Writes to the front of a byte slice. Every method says whether it fit; one that did not fit wrote nothing.
+/// Writes to the front of a byte slice. Every method says whether it fit; one that did not fit
+/// wrote nothing.
 #[derive(Debug)]
 pub struct Writer<'b> {
     bytes: &'b mut [u8],

@@ -1,5 +1,6 @@
-//! The dependency descriptor header extension (AOMedia RTP payload format, Appendix A): frame boundaries, and with the
-//! last [`Structure`] seen the layers of a frame. Chains, frame differences and resolutions are not read.
+//! The dependency descriptor header extension (AOMedia RTP payload format, Appendix A): frame
+//! boundaries, and with the last [`Structure`] seen the layers of a frame. Chains, frame
+//! differences and resolutions are not read.
 
 use crate::cursor::{Bits, Reader};
 use crate::{Malformed, Parsed};
@@ -16,7 +17,8 @@ pub enum Indication {
     NotPresent,
     /// The frame is part of it and nothing later depends on it.
     Discardable,
-    /// From this frame on the target can be decoded by whoever decoded the frames before it in a lower target.
+    /// From this frame on the target can be decoded by whoever decoded the frames before it in a
+    /// lower target.
     Switch,
     /// Later frames depend on it.
     Required,

@@ -14,14 +14,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The protocol of a datagram; `None` for what we do not speak (ZRTP, TURN channels, QUIC) or too short to tell.
+    /// The protocol of a datagram; `None` for what we do not speak (ZRTP, TURN channels, QUIC) or
+    /// too short to tell.
     #[inline]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let &[first, second, ..] = datagram else { return None };
         match first {
             0..=3 => Some(Self::Stun),
             20..=63 => Some(Self::Dtls),
-            // RFC 5761 §4: RTCP packet types 192 to 223 are payload types 64 to 95 with the marker, which no media uses.
+            // RFC 5761 §4: RTCP packet types 192 to 223 are payload types 64 to 95 with the marker,
+            // which no media uses.
             128..=191 if (192..=223).contains(&second) => Some(Self::Rtcp),
             128..=191 => Some(Self::Rtp),
             _ => None,

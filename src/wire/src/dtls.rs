@@ -1,5 +1,6 @@
-//! Looking into a DTLS ClientHello before the handshake is started (RFC 6347 §4.2.2, RFC 9147 §5.3, RFC 5764 §4.1): which
-//! versions and SRTP profiles the peer offers, so that we can choose settings that end in a GCM profile.
+//! Looking into a DTLS ClientHello before the handshake is started (RFC 6347 §4.2.2, RFC 9147 §5.3,
+//! RFC 5764 §4.1): which versions and SRTP profiles the peer offers, so that we can choose settings
+//! that end in a GCM profile.
 
 use crate::cursor::Reader;
 use crate::{Malformed, Parsed};
@@ -23,7 +24,8 @@ const SUPPORTED_VERSIONS: u16 = 43;
 pub enum Hello<'a> {
     /// A whole ClientHello.
     Whole(ClientHello<'a>),
-    /// A ClientHello cut into fragments of which the datagram does not hold all: feed it on and decide without.
+    /// A ClientHello cut into fragments of which the datagram does not hold all: feed it on and
+    /// decide without.
     Fragmented,
     /// Some other DTLS record.
     Other,

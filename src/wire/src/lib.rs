@@ -1,8 +1,9 @@
-//! Bytes to values and back. Untrusted bytes become types here and nowhere else; every parser is total: whatever it is
-//! fed, it returns a value or a [`Malformed`] reason, and it never reads past, loops without progress or allocates.
+//! Bytes to values and back. Untrusted bytes become types here and nowhere else; every parser is
+//! total: whatever it is fed, it returns a value or a [`Malformed`] reason, and it never reads
+//! past, loops without progress or allocates.
 //!
-//! It knows no socket, clock or key store. Start at [`demux`], which says what a datagram is, then at [`rtp`].
-//! Only [`sdp`] allocates: session descriptions are text and live at the edges.
+//! It knows no socket, clock or key store. Start at [`demux`], which says what a datagram is, then
+//! at [`rtp`]. Only [`sdp`] allocates: session descriptions are text and live at the edges.
 
 #![deny(
     missing_docs,

@@ -1,5 +1,6 @@
-//! The first bytes of a payload: where frames start and end, what can be left out, and which few bytes a relay rewrites.
-//! Nothing here decodes a picture. [`Description::of`] reads whichever header the codec has.
+//! The first bytes of a payload: where frames start and end, what can be left out, and which few
+//! bytes a relay rewrites. Nothing here decodes a picture. [`Description::of`] reads whichever
+//! header the codec has.
 
 pub mod av1;
 pub mod h264;
@@ -44,7 +45,8 @@ impl Description {
         }
     }
 
-    /// This packet starts a frame that needs no earlier one (for spatial layers: the lowest layer's frame).
+    /// This packet starts a frame that needs no earlier one (for spatial layers: the lowest layer's
+    /// frame).
     #[inline]
     pub const fn starts_key_frame(&self) -> bool {
         match self {

@@ -1,4 +1,5 @@
-//! RTCP reports and feedback (RFC 3550 §6, RFC 4585, RFC 5104, REMB, transport-wide feedback), read and written.
+//! RTCP reports and feedback (RFC 3550 §6, RFC 4585, RFC 5104, REMB, transport-wide feedback), read
+//! and written.
 //!
 //! [`packets`] walks a compound or reduced-size packet (RFC 5506); [`Writer`] builds one.
 
@@ -64,8 +65,8 @@ pub enum Packet<'a> {
     },
 }
 
-/// Walk the packets of a compound. A packet with a bad body yields its reason and the walk goes on; a packet with a bad
-/// head ends it, since nothing says where the next one starts.
+/// Walk the packets of a compound. A packet with a bad body yields its reason and the walk goes on;
+/// a packet with a bad head ends it, since nothing says where the next one starts.
 pub const fn packets(bytes: &[u8]) -> Packets<'_> {
     Packets { rest: bytes }
 }

@@ -1,7 +1,8 @@
 //! RTP packets (RFC 3550 §5.1) with header extensions (RFC 8285).
 //!
-//! [`Head`] reads what is in the clear in an SRTP packet. [`Packet`] reads a whole decrypted packet, padding removed.
-//! [`write_header`] writes a header with its extensions. None of them allocates; they are on the per-packet path.
+//! [`Head`] reads what is in the clear in an SRTP packet. [`Packet`] reads a whole decrypted
+//! packet, padding removed. [`write_header`] writes a header with its extensions. None of them
+//! allocates; they are on the per-packet path.
 
 mod extension;
 mod unwrap;
@@ -122,9 +123,9 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Write a header and its extensions to the front of `out`; the length, or `None` when it does not fit or a value is
-/// longer than RFC 8285 can carry. One-byte extensions are written unless an id or value needs the two-byte form.
-/// The padding flag is not set.
+/// Write a header and its extensions to the front of `out`; the length, or `None` when it does not
+/// fit or a value is longer than RFC 8285 can carry. One-byte extensions are written unless an id
+/// or value needs the two-byte form. The padding flag is not set.
 #[inline]
 pub fn write_header<'x, I>(out: &mut [u8], header: &Header, extensions: I) -> Option<usize>
 where

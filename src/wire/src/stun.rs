@@ -1,7 +1,9 @@
-//! STUN messages (RFC 8489) with the attributes that ICE adds (RFC 8445 §7.1), as an ICE-lite agent needs them.
+//! STUN messages (RFC 8489) with the attributes that ICE adds (RFC 8445 §7.1), as an ICE-lite agent
+//! needs them.
 //!
-//! Reading: [`Message::parse`], the typed attributes, [`Message::verify_integrity`]. Writing: [`Builder`].
-//! Attributes after MESSAGE-INTEGRITY, FINGERPRINT apart, do not exist for a reader (RFC 8489 §14.5).
+//! Reading: [`Message::parse`], the typed attributes, [`Message::verify_integrity`]. Writing:
+//! [`Builder`]. Attributes after MESSAGE-INTEGRITY, FINGERPRINT apart, do not exist for a reader
+//! (RFC 8489 §14.5).
 
 mod crc;
 mod write;
@@ -65,7 +67,8 @@ pub struct TransactionId(pub [u8; 12]);
 pub struct IntegrityKey(hmac::Key);
 
 impl IntegrityKey {
-    /// The key of a password. ICE passwords are plain ASCII, on which OpaqueString preparation changes nothing.
+    /// The key of a password. ICE passwords are plain ASCII, on which OpaqueString preparation
+    /// changes nothing.
     pub fn new(password: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, password))
     }
@@ -103,7 +106,8 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Read one message that fills `bytes`. All attributes are walked, so a message that parses is whole.
+    /// Read one message that fills `bytes`. All attributes are walked, so a message that parses is
+    /// whole.
     pub fn parse(bytes: &'a [u8]) -> Parsed<Self> {
         let mut reader = Reader::new(bytes);
         let message_type = reader.u16()?;

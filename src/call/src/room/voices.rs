@@ -87,7 +87,13 @@ impl Hall<'_> {
 
     fn tell_speakers(&mut self, before: &BTreeMap<ParticipantId, u8>) {
         let after = self.room.voices();
-        if *before == after {
+        // A voice rises and falls all the time; only steps that can be seen are worth a message to
+        // everyone. Four decibels are a barely visible bar.
+        let steps = |voices: &BTreeMap<ParticipantId, u8>| {
+            let step = |(&id, &level): (&ParticipantId, &u8)| (id, level / 4);
+            voices.iter().map(step).collect::<Vec<_>>()
+        };
+        if steps(before) == steps(&after) {
             return;
         }
         let speak = |(&participant, &level)| SpeakerView { participant, level, active: true };

@@ -1,4 +1,5 @@
-//! Stories are lists of [`Step`]s that go through one door, [`check`]. Packets are real bytes, written and parsed.
+//! Stories are lists of [`Step`]s that go through one door, [`check`]. Packets are real bytes,
+//! written and parsed.
 
 mod key_frames;
 mod limits;
@@ -156,7 +157,8 @@ pub(super) enum Step {
     Pli,
     /// Layers of which key frames are asked now.
     Asks(&'static [u8]),
-    /// A packet is missing: its number counted from the first one. The answer is layer and source number, or why not.
+    /// A packet is missing: its number counted from the first one. The answer is layer and source
+    /// number, or why not.
     Nack(u64, Result<(u8, u64), Refusal>),
     /// The track's source is another one from now on.
     Republish,

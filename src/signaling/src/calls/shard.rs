@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use offhook_call::{
-    By, Calls, Cause, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Snapshot,
-};
+use offhook_call::{By, Calls, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Snapshot};
 use offhook_proto::client::{CallSnapshot, MediaGrant};
 use offhook_types::counters::Counted;
 use offhook_types::{CallId, DeviceId, Rng, SessionId, Time, UserId};
@@ -237,12 +235,7 @@ impl Shard {
             (RecordStep::Open, _) => tracing::info!(%call, "call placed"),
             (RecordStep::Accept, _) => tracing::info!(%call, "call accepted"),
             (RecordStep::Close, Some(ending)) => {
-                let cause = ending.cause.label();
-                if ending.cause == Cause::Server {
-                    tracing::warn!(%call, cause, "call ended");
-                } else {
-                    tracing::info!(%call, cause, "call ended");
-                }
+                tracing::info!(%call, cause = ending.cause.label(), "call ended");
             }
             (RecordStep::Close, None) => {}
         }

@@ -38,6 +38,7 @@ impl Received {
             source: track.source,
             // Clients find the publisher and the stream in this name.
             stream: format!("{}|{}", track.publisher, track.stream),
+            reused: Some(format!("{}|{}", track.publisher, track.track)),
             label: track.track.to_string(),
             want: track.want,
         };

@@ -381,6 +381,8 @@ impl Session {
                 }
                 self.seat.post(Act::LegUp);
             }
+            // Whoever closes the media path means to leave, and some clients say no more than that.
+            Event::LegDown { end: LegEnd::PeerClosed, .. } => return Err(End(Left::ClientLeft)),
             Event::LegDown { end, .. } if is_news(end) => return Err(End(Left::Media(end))),
             Event::LegDown { .. } | Event::Speakers { .. } => (),
             Event::TrackLive { track, codec, .. } => self.track_live(track, codec).await?,

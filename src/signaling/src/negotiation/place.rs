@@ -88,7 +88,12 @@ impl Negotiation {
             match &mut slot.outbound {
                 Some(outbound) if announced => outbound.track = Some(wish.track),
                 place => {
-                    *place = Some(Outbound::new(wish, &mut self.rng, &taken));
+                    let mut outbound = Outbound::new(wish, &mut self.rng, &taken);
+                    if let (true, Some(stream)) = (slot.used, &wish.reused) {
+                        outbound.msid.stream = token(stream);
+                    }
+                    *place = Some(outbound);
+                    slot.used = true;
                     slot.described = false;
                 }
             }
@@ -115,6 +120,7 @@ impl Negotiation {
                     mime: String::new(),
                     source: self.local.placement.leg,
                     stream: format!("stream{count}"),
+                    reused: None,
                     label: format!("{}{count}", slot.kind.as_str()),
                     want: Want::BEST,
                 };

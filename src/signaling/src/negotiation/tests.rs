@@ -70,6 +70,7 @@ fn wish(track: u64, kind: MediaKind) -> Wish {
         mime: String::new(),
         source: LegId(1),
         stream: format!("PA_{track}|camera"),
+        reused: None,
         label: TrackId(track).to_string(),
         want: Want::BEST,
     }

@@ -298,6 +298,7 @@ fn wish(subscribed: &Subscribed) -> Wish {
         mime: subscribed.mime.clone(),
         source: subscribed.source,
         stream: subscribed.stream.clone(),
+        reused: None,
         label: subscribed.track.to_string(),
         want: subscribed.want,
     }

@@ -10,7 +10,8 @@ fn bytes(bits: &str) -> Vec<u8> {
         .collect()
 }
 
-/// One spatial and three temporal layers, five templates, three decode targets, as an encoder of L1T3 sends it.
+/// One spatial and three temporal layers, five templates, three decode targets, as an encoder of
+/// L1T3 sends it.
 fn l1t3() -> Vec<u8> {
     bytes(concat!(
         "1 1 000010 0000000000000111", // start, end, template 2, frame 7

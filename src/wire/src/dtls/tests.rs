@@ -84,7 +84,10 @@ fn contradicting_lengths_are_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_fail(tail: Vec<u8>, flips in proptest::collection::vec((0usize..200, any::<u8>()), 0..8)) {
+    fn no_bytes_make_the_reader_fail(
+        tail: Vec<u8>,
+        flips in proptest::collection::vec((0usize..200, any::<u8>()), 0..8),
+    ) {
         let mut datagram = hello(DTLS_1_2, &[VERSIONS, SRTP, (9, &tail)], 0);
         for (at, bits) in flips {
             if let Some(byte) = datagram.get_mut(at) {

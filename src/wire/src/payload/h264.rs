@@ -38,15 +38,17 @@ impl Description {
                     this.note(header & 0x1f);
                 }
             }
-            // 0, 30 and 31 are undefined; the other aggregation and fragmentation types belong to mode 2.
+            // 0, 30 and 31 are undefined; the other aggregation and fragmentation types belong to
+            // mode 2.
             0 | 25..=27 | 29..=31 => return Err(Malformed::Value),
             single => this.note(single),
         }
         Ok(this)
     }
 
-    /// The packet belongs to the start of a key frame. Encoders that repeat parameter sets in the stream put them
-    /// first, so a packet with them is where to start; see [`Description::parameters`].
+    /// The packet belongs to the start of a key frame. Encoders that repeat parameter sets in the
+    /// stream put them first, so a packet with them is where to start; see
+    /// [`Description::parameters`].
     #[inline]
     pub const fn starts_key_frame(&self) -> bool {
         self.parameters || self.idr

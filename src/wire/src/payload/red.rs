@@ -1,4 +1,5 @@
-//! Redundant audio (RFC 2198): finding the primary block, so that a receiver without RED can be served.
+//! Redundant audio (RFC 2198): finding the primary block, so that a receiver without RED can be
+//! served.
 
 use crate::cursor::Reader;
 use crate::{Malformed, Parsed};

@@ -24,7 +24,8 @@ fn check(codec: Codec, payload: &[u8], expected: Parsed<Description>) {
 
 #[test]
 fn vp8_descriptors_of_rfc_7741() {
-    // §4.2 without extension, then §4.6.1 key frame with picture id, §4.6.2 its second packet (non-first partition).
+    // §4.2 without extension, then §4.6.1 key frame with picture id, §4.6.2 its second packet
+    // (non-first partition).
     let d = vp8::Descriptor { len: 1, starts_frame: true, key_frame: true, ..Default::default() };
     check(Codec::Vp8, &[0x10, 0x00], Ok(Description::Vp8(d)));
     let d = vp8::Descriptor { len: 1, starts_frame: true, ..Default::default() };
@@ -67,7 +68,8 @@ fn vp8_descriptor_with_everything() {
 
 #[test]
 fn vp9_descriptors_of_rfc_9628() {
-    // Key picture in non-flexible mode: I, L, B, E, V with two spatial layers and one picture in the group.
+    // Key picture in non-flexible mode: I, L, B, E, V with two spatial layers and one picture in
+    // the group.
     let payload = [0xae, 0x81, 0x02, 0x00, 33, 0x38, 1, 64, 0, 48, 0, 128, 0, 96, 1, 0x04, 1, 0xaa];
     let d = vp9::Descriptor {
         len: 17,
@@ -163,7 +165,9 @@ proptest! {
     }
 
     #[test]
-    fn a_rewritten_picture_id_is_read_back(value in 0u16..0x8000, long: bool, next in 0u16..0x8000) {
+    fn a_rewritten_picture_id_is_read_back(
+        value in 0u16..0x8000, long: bool, next in 0u16..0x8000,
+    ) {
         let mut payload = vec![0x90, 0xe0];
         let (value, next) = if long { (value, next) } else { (value & 0x7f, next & 0x7f) };
         match long {

@@ -67,7 +67,8 @@ impl Descriptor {
             }
         }
         this.len = at(&reader);
-        // RFC 7741 §4.3: bit P of the frame tag is zero for a key frame. A descriptor without data says nothing.
+        // RFC 7741 §4.3: bit P of the frame tag is zero for a key frame. A descriptor without data
+        // says nothing.
         this.key_frame = this.starts_frame && reader.u8().is_ok_and(|tag| tag & 1 == 0);
         Ok(this)
     }

@@ -23,7 +23,8 @@ pub struct Descriptor {
     pub temporal: u8,
     /// Spatial layer; zero when not said.
     pub spatial: u8,
-    /// Later pictures of higher temporal layers need nothing before this picture above its own layer (U).
+    /// Later pictures of higher temporal layers need nothing before this picture above its own
+    /// layer (U).
     pub switching_up: bool,
     /// References are listed in the packet (F); otherwise they follow from the structure.
     pub flexible: bool,

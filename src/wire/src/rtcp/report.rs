@@ -129,7 +129,8 @@ impl<'a> Sdes<'a> {
         Self { body, chunks }
     }
 
-    /// Every source with its canonical name; chunks without one, or past a malformed one, are left out.
+    /// Every source with its canonical name; chunks without one, or past a malformed one, are left
+    /// out.
     pub fn cnames(&self) -> impl Iterator<Item = (Ssrc, &'a [u8])> + 'a {
         let mut reader = Reader::new(self.body);
         let mut left = self.chunks;

@@ -32,7 +32,8 @@ impl<'a> TransportCc<'a> {
         let feedback_count = reader.u8()?;
         let this =
             Self { sender, media, base, count, reference, feedback_count, chunks: reader.rest() };
-        // Both walks must reach the end of the announced packets, so that iterating later cannot surprise anyone.
+        // Both walks must reach the end of the announced packets, so that iterating later cannot
+        // surprise anyone.
         let mut symbols = Symbols::new(this.chunks, count);
         let mut delta_bytes = 0usize;
         for symbol in &mut symbols {
@@ -42,8 +43,8 @@ impl<'a> TransportCc<'a> {
         Ok(this)
     }
 
-    /// Every packet reported: its sequence number, and if received the time in 250 us ticks since the previous received one
-    /// (the first: since [`TransportCc::reference`]).
+    /// Every packet reported: its sequence number, and if received the time in 250 us ticks since
+    /// the previous received one (the first: since [`TransportCc::reference`]).
     pub fn arrivals(&self) -> ArrivalIter<'a> {
         let mut symbols = Symbols::new(self.chunks, self.count);
         for _ in &mut symbols {}

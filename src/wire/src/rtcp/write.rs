@@ -23,8 +23,8 @@ pub struct FeedbackHead {
     pub feedback_count: u8,
 }
 
-/// Builds a compound in a caller's buffer. Each method appends one packet and says whether it fit; one that did not fit
-/// leaves the compound as it was.
+/// Builds a compound in a caller's buffer. Each method appends one packet and says whether it fit;
+/// one that did not fit leaves the compound as it was.
 #[derive(Debug)]
 pub struct Writer<'b> {
     out: cursor::Writer<'b>,
@@ -158,8 +158,8 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Arrivals of the packets from `head.base` on: 250 us ticks since the previous one received (the first: since the
-    /// reference), `None` for the ones missing.
+    /// Arrivals of the packets from `head.base` on: 250 us ticks since the previous one received
+    /// (the first: since the reference), `None` for the ones missing.
     pub fn transport_cc(&mut self, head: &FeedbackHead, deltas: &[Option<i16>]) -> Option<()> {
         let count = u16::try_from(deltas.len()).ok().filter(|&count| count > 0)?;
         self.packet(TRANSPORT_FEEDBACK, 15, |out| {
@@ -173,8 +173,8 @@ impl<'b> Writer<'b> {
         })
     }
 
-    /// Append one packet, padding its end with zeros to a whole word where the body did not. Only transport-wide feedback
-    /// needs it; readers find its end by the packet count.
+    /// Append one packet, padding its end with zeros to a whole word where the body did not. Only
+    /// transport-wide feedback needs it; readers find its end by the packet count.
     fn packet(
         &mut self,
         packet_type: u8,

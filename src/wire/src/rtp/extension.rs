@@ -13,7 +13,8 @@ enum Form {
     Opaque,
 }
 
-/// The extension block of one packet. Reading is lenient as RFC 8285 §4.1.2 wants: what cannot be read ends the block.
+/// The extension block of one packet. Reading is lenient as RFC 8285 §4.1.2 wants: what cannot be
+/// read ends the block.
 #[derive(Debug, Clone, Copy)]
 pub struct Extensions<'a> {
     form: Form,
@@ -79,7 +80,8 @@ impl<'a> Iterator for ExtensionIter<'a> {
             }
             let (id, len, rest) = match self.form {
                 Form::OneByte => {
-                    // Id 15 means stop reading; id 0 with a length is not allowed to be read either (§4.2).
+                    // Id 15 means stop reading; id 0 with a length is not allowed to be read either
+                    // (§4.2).
                     let id = first >> 4;
                     if id == 15 || id == 0 {
                         self.rest = &[];

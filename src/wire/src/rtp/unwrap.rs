@@ -1,10 +1,10 @@
 //! Numbers that wrap on the wire, made 64 bits wide once, at the door.
 
-/// Extends RTP sequence numbers. Each is taken to be the one nearest to the highest seen so far, so reordering across
-/// the wrap is read right up to 2^15 packets.
+/// Extends RTP sequence numbers. Each is taken to be the one nearest to the highest seen so far, so
+/// reordering across the wrap is read right up to 2^15 packets.
 ///
-/// The first number lands in cycle one (65536 and up), so that packets overtaken by the first one still have a number.
-/// The low 16 bits are always those on the wire.
+/// The first number lands in cycle one (65536 and up), so that packets overtaken by the first one
+/// still have a number. The low 16 bits are always those on the wire.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SequenceUnwrapper {
     highest: Option<u64>,
@@ -38,7 +38,8 @@ impl SequenceUnwrapper {
     }
 }
 
-/// Extends RTP timestamps in the same way: nearest to the highest seen, first one in cycle one (2^32 and up).
+/// Extends RTP timestamps in the same way: nearest to the highest seen, first one in cycle one
+/// (2^32 and up).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TimestampUnwrapper {
     highest: Option<u64>,

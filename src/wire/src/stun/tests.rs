@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 /// RFC 5769 §2.1: a request with long attributes.
-const REQUEST: &str = "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74\
+const REQUEST: &str = "000100582112a442b7e7a701bc34d686fa87dfae80220010\
+    5354554e207465737420636c69656e74\
     002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020\
     000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf";
 /// RFC 5769 §2.2: an IPv4 response.
@@ -168,7 +169,8 @@ proptest! {
         prop_assert!(message.verify_integrity(&key()));
         prop_assert_eq!(message.verify_fingerprint(), Some(true));
         for short in 0..len {
-            let cut = Builder::new(&mut out[..short], Class::Success, BINDING, TransactionId(transaction))
+            let id = TransactionId(transaction);
+            let cut = Builder::new(&mut out[..short], Class::Success, BINDING, id)
                 .xor_mapped_address(address)
                 .integrity(&key())
                 .fingerprint()

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::cursor::Writer;
 
-/// Builds one message in a caller's buffer. What does not fit makes [`Builder::finish`] answer `None`.
+/// Builds one message in a caller's buffer. What does not fit makes [`Builder::finish`] answer
+/// `None`.
 ///
 /// Order matters: attributes, then [`Builder::integrity`], then [`Builder::fingerprint`].
 #[derive(Debug)]

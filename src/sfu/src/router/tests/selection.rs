@@ -22,6 +22,20 @@ fn video_starts_at_a_key_frame() {
 }
 
 #[test]
+fn an_overtaken_key_frame_is_no_place_to_start() {
+    video(
+        1,
+        vec![
+            Want(super::Want::BEST),
+            Packet(frame(0, 11, 2, false), ""),
+            Packet(frame(0, 10, 1, true), ""),
+            Asks(&[0]),
+            Packet(frame(0, 12, 3, true), "+0 @9000 p3 l3 k3 m"),
+        ],
+    );
+}
+
+#[test]
 fn audio_starts_at_once() {
     check(
         1,

@@ -75,6 +75,28 @@ async fn tracks_are_offered_as_they_come() {
 }
 
 #[tokio::test]
+async fn a_track_on_a_reused_section_is_named_by_its_stream() {
+    let world = World::new().await;
+    let mut bob = dual(&world, "bob", "").await;
+    let mut last = offered(&mut bob).await;
+    bob.send(Request::Answer(answer(&last))).await;
+    for (who, reused) in [("ann", false), ("cat", true)] {
+        let (mut publisher, _) = world.join(who).await;
+        let track = publisher.publish_audio("mic").await;
+        last = offered(&mut bob).await;
+        let mid = last.mid_to_track_id.iter().find(|(_, sid)| **sid == track.sid).unwrap().0;
+        assert_eq!(mid, "1");
+        // A browser keeps the label that the section had first.
+        assert_eq!(last.sdp.contains(&format!("|{} ", track.sid)), reused, "{}", last.sdp);
+        bob.send(Request::Answer(answer(&last))).await;
+        publisher.send(Request::Leave(proto::LeaveRequest::default())).await;
+        last = offered(&mut bob).await;
+        assert!(last.mid_to_track_id.is_empty());
+        bob.send(Request::Answer(answer(&last))).await;
+    }
+}
+
+#[tokio::test]
 async fn a_resume_restarts_the_receiving_connection() {
     let world = World::new().await;
     let mut ann = dual(&world, "ann", "").await;
