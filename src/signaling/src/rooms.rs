@@ -232,3 +232,6 @@ async fn ask(
     shard.send(mail).await.map_err(|_| Refusal::Unavailable)?;
     answer.await.map_err(|_| Refusal::Unavailable)?
 }
+
+#[cfg(test)]
+mod tests;
