@@ -66,7 +66,7 @@ export class App {
     this.calls = new Calls({
       request,
       onRefused: (error) => this.state.update({ notice: callRefused(error) }),
-      onHistory: () => void this.history.refresh(),
+      onHistory: (id) => void (id ? this.history.expect(id) : this.history.refresh()),
       causeOf: (id) => this.history.causeOf(id),
     });
     this.previous = this.calls.state.value;

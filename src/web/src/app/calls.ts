@@ -64,8 +64,8 @@ export interface CallsOptions {
   request: (request: Request) => Promise<Reply>;
   /** A call could not be placed, and why. */
   onRefused: (error: RequestFailed) => void;
-  /** The history has something new. */
-  onHistory: () => void;
+  /** The history has something new: the call of that name, or it is not known what. */
+  onHistory: (callId?: string) => void;
   /** Finds out how a call ended that ended unseen. */
   causeOf: (callId: string) => Promise<CallCause | undefined>;
 }
@@ -165,7 +165,7 @@ export class Calls {
     const call = this.list.find((one) => one.id === event.callId);
     if (!call) {
       if (this.list.some((one) => one.stage === 'placing')) this.early.push(event);
-      if (event.kind === 'ended') this.options.onHistory();
+      if (event.kind === 'ended') this.options.onHistory(event.callId);
       return;
     }
     if (event.kind === 'ringing' && call.stage === 'placed') {
@@ -265,7 +265,7 @@ export class Calls {
     this.remove(call.key);
     // With another call left on the screen (both called each other) there is nothing to explain.
     if (this.list.length === 0) this.tell(call, cause, durationMs, false);
-    this.options.onHistory();
+    this.options.onHistory(call.id);
   }
 
   private async endUnseen(call: Call): Promise<void> {
@@ -283,7 +283,8 @@ export class Calls {
 
   /** A request whose failure changes nothing for the person: the server's events tell the rest. */
   private finish(callId: string, request: Request): void {
-    this.options.request(request).then(this.options.onHistory, (error: unknown) => {
+    const done = () => this.options.onHistory(callId);
+    this.options.request(request).then(done, (error: unknown) => {
       console.debug('offhook: request failed', callId, error);
     });
   }

@@ -27,6 +27,19 @@ export class History {
     }
   }
 
+  /**
+   * Reads until a call that has just ended is there: the server tells of an end at once and writes it
+   * down a moment later.
+   */
+  async expect(callId: string): Promise<void> {
+    for (const pause of [0, ...PAUSES_MS]) {
+      if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
+      await this.refresh();
+      const { calls, failed } = this.state.value;
+      if (failed || calls.some((call) => call.callId === callId && call.endedAt > 0)) return;
+    }
+  }
+
   async loadMore(): Promise<void> {
     const last = this.state.value.calls.at(-1);
     if (last && !this.loading) await this.load(last.placedAt);
@@ -44,7 +57,7 @@ export class History {
   }
 
   async causeOf(callId: string): Promise<CallCause | undefined> {
-    await this.refresh();
+    await this.expect(callId);
     return this.state.value.calls.find((call) => call.callId === callId)?.cause;
   }
 
@@ -70,4 +83,5 @@ export class History {
 }
 
 const PAGE = 30;
+const PAUSES_MS = [150, 300, 600, 1200];
 const EMPTY: HistoryState = { calls: [], more: false, loaded: false, failed: false };

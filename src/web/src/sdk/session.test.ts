@@ -245,8 +245,8 @@ describe('resuming', () => {
 
   test('a place made while away goes out once connected', async () => {
     const w = world();
-    w.session.start();
     void w.session.request({ place: { number: '1', media: 'CALL_MEDIA_AUDIO' } });
+    w.session.start();
     await settle();
     w.socket().accept();
     w.socket().connected();

@@ -113,10 +113,13 @@ export class Session {
     this.enter(phase);
   }
 
-  /** Asks the server; fails with [RequestFailed]. Sent again after a reconnect until answered. */
+  /**
+   * Asks the server; fails with [RequestFailed]. Waits for the connection, also for one that is yet
+   * to be started, and is sent again after a reconnect until answered.
+   */
   request(request: Request): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      if (this.phase === 'stopped' || this.phase === 'replaced' || this.phase === 'signed-out') {
+      if (this.phase === 'replaced' || this.phase === 'signed-out') {
         reject(new RequestFailed({ code: 'ERROR_CODE_SESSION_GONE' }));
         return;
       }
