@@ -83,5 +83,6 @@ export class History {
 }
 
 const PAGE = 30;
-const PAUSES_MS = [150, 300, 600, 1200];
+// The longest are for a server whose disk is busy.
+const PAUSES_MS = [150, 300, 600, 1200, 2500, 5000, 10_000];
 const EMPTY: HistoryState = { calls: [], more: false, loaded: false, failed: false };
