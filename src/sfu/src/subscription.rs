@@ -97,6 +97,9 @@ pub(crate) struct Subscription {
     octets: u32,
     next_rtx: u64,
     resends: Box<[(u64, Time)]>,
+    /// Earlier packets went out under other names. Sent again as they are now, they would be other
+    /// bytes under the same SRTP index, which breaks GCM (RFC 7714 §8.1).
+    plain_from: u64,
 }
 
 impl Subscription {
@@ -126,6 +129,7 @@ impl Subscription {
             octets: tail.octets,
             next_rtx: tail.next_rtx,
             resends: vec![(u64::MAX, Time::ZERO); resends].into_boxed_slice(),
+            plain_from: tail.next_sequence,
         }
     }
 
@@ -147,6 +151,7 @@ impl Subscription {
 
     /// The same stream is described anew; another source starts over behind the same numbers.
     pub(crate) fn replace(&mut self, egress: &Egress, want: Want) {
+        self.plain_from = self.timeline.next_out();
         self.names.mid = egress.mid;
         self.names.rtx = egress.rtx;
         self.set_want(want);
@@ -157,6 +162,9 @@ impl Subscription {
     }
 
     pub(crate) fn set_agreed(&mut self, agreed: &Agreed) {
+        if self.names.ids != agreed.ids || self.codecs != agreed.codecs {
+            self.plain_from = self.timeline.next_out();
+        }
         self.codecs = Arc::clone(&agreed.codecs);
         self.names.ids = agreed.ids;
         self.mapped = None;
@@ -439,13 +447,16 @@ impl Subscription {
     ) -> Result<Resend, Refusal> {
         let found = self.timeline.find(sequence).ok_or(Refusal::Unknown)?;
         let Some((codec, Some(mapping))) = self.mapped else { return Err(Refusal::Unknown) };
+        let rtx = self.names.rtx.zip(mapping.rtx);
+        if rtx.is_none() && found.sequence < self.plain_from {
+            return Err(Refusal::Unknown);
+        }
         let slot = (found.sequence % self.resends.len().max(1) as u64) as usize;
         let slot = self.resends.get_mut(slot).ok_or(Refusal::Unknown)?;
         if slot.0 == found.sequence && now.since(slot.1) < pause {
             return Err(Refusal::TooSoon);
         }
         *slot = (found.sequence, now);
-        let rtx = self.names.rtx.zip(mapping.rtx);
         Ok(Resend {
             track,
             layer: found.form.layer,

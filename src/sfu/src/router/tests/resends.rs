@@ -70,3 +70,34 @@ fn a_resend_is_the_same_packet() {
         assert!(found.render(&other).is_none());
     }
 }
+
+#[test]
+fn without_rtx_nothing_is_sent_again_under_other_names() {
+    let mut stage = Stage::new(1, MediaKind::Audio);
+    let plain = Egress { rtx: None, ..egress(TRACK, MediaKind::Audio, SSRC) };
+    stage.router.subscribe(stage.now, LEG, &plain, super::Want::BEST).unwrap();
+    let send = |stage: &mut Stage, sequence| {
+        let source = Source::opus(sequence, 960 * sequence as u32);
+        let bytes = source.bytes();
+        let mut sent = None;
+        let inbound = source.inbound(&bytes);
+        stage.router.route(stage.now, TRACK, &inbound, &mut |_, out| sent = Some(out.sequence));
+        sent.unwrap() as u16
+    };
+    let leg = (LEG, SSRC);
+    let before = send(&mut stage, 10);
+    assert!(stage.router.resend(stage.now, leg, before, Duration::ZERO).is_ok());
+    // The same agreement again changes nothing; other extension ids do.
+    let mut agreed = negotiated(&[(111, Codec::Opus)]);
+    stage.router.set_negotiated(stage.now, LEG, &agreed);
+    let between = send(&mut stage, 11);
+    agreed.extensions = ids(5);
+    stage.router.set_negotiated(stage.now, LEG, &agreed);
+    let after = send(&mut stage, 12);
+    stage.now = stage.now + Duration::from_secs(1);
+    for old in [before, between] {
+        let again = stage.router.resend(stage.now, leg, old, Duration::ZERO);
+        assert_eq!(again.err(), Some(Refusal::Unknown));
+    }
+    assert!(stage.router.resend(stage.now, leg, after, Duration::ZERO).is_ok());
+}
