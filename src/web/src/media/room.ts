@@ -273,7 +273,8 @@ function lookAt(peer: RemoteParticipant): PeerView {
   );
   return {
     microphone: peer.isMicrophoneEnabled,
-    speaking: peer.isSpeaking,
+    // The sound of a shared screen makes a muted person "speak" too.
+    speaking: peer.isSpeaking && peer.isMicrophoneEnabled,
     quality: qualityOf(peer),
     camera: track(Track.Source.Camera),
     screen: track(Track.Source.ScreenShare),
