@@ -154,10 +154,10 @@ impl Shard {
     /// Drop the channel of a session that is over. The device may have attached another since.
     fn forget_session(&mut self, input: &Input) {
         match input {
-            Input::Close { by, session } => {
-                if self.devices.get(&by.device).is_some_and(|at| at.session == *session) {
-                    self.devices.remove(&by.device);
-                }
+            Input::Close { by, session }
+                if self.devices.get(&by.device).is_some_and(|at| at.session == *session) =>
+            {
+                self.devices.remove(&by.device);
             }
             Input::SignOut { by } => {
                 self.devices.remove(&by.device);

@@ -95,10 +95,10 @@ impl Judge {
         self.now = now;
         self.cause = Some(input.clone());
         match input {
-            Input::Detach { by, session } | Input::Close { by, session } => {
-                if self.devices.get(&by.device) == Some(&(*by, *session)) {
-                    self.away.entry(by.device).or_insert(now);
-                }
+            Input::Detach { by, session } | Input::Close { by, session }
+                if self.devices.get(&by.device) == Some(&(*by, *session)) =>
+            {
+                self.away.entry(by.device).or_insert(now);
             }
             Input::SignOut { by } => {
                 self.away.entry(by.device).or_insert(now);
