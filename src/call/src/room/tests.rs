@@ -202,6 +202,7 @@ impl Scene {
     }
 
     fn person(&self, person: &ParticipantView) -> String {
+        assert_eq!(person.left.is_some(), person.presence == Presence::Gone);
         let tracks = person.tracks.iter().map(|track| {
             let muted = if track.request.muted { " muted" } else { "" };
             format!(" {}{muted}", self.name(track.id))

@@ -150,6 +150,9 @@ fn publishers_are_told_which_qualities_are_wanted() {
     scene.act("cat", Act::Leave(Left::ClientLeft)).unwrap();
     scene.wait(6_000);
     assert_eq!(scene.heard("ann"), ["cat gone ClientLeft", "cam 110"]);
+    scene.subscribe("bob", "cam", false);
+    scene.wait(6_000);
+    assert_eq!(scene.heard("ann"), ["cam 000"]);
 }
 
 #[test]
