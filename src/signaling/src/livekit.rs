@@ -18,6 +18,7 @@ mod rate;
 mod receive;
 mod requests;
 mod session;
+mod tally;
 mod transport;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ use axum::routing::{get, post};
 use offhook_types::ParticipantId;
 use tokio::sync::{Semaphore, mpsc};
 use tower_http::cors::CorsLayer;
+use tracing::info;
 
 use crate::media_node::{Events, MediaNode};
 use crate::rooms::Rooms;
@@ -44,6 +46,8 @@ use crate::token::Keys;
 
 use connect::{Connect, Mode};
 use session::Attach;
+pub use tally::Misdeed;
+use tally::Tally;
 
 /// Limits and timers of the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +121,7 @@ struct Inner {
     /// Sessions that a client may come back to.
     sessions: Mutex<HashMap<ParticipantId, Entry>>,
     places: Arc<Semaphore>,
+    tally: Tally,
 }
 
 /// How a returning client finds its session.
@@ -136,13 +141,20 @@ impl Livekit {
         events: Events,
     ) -> Self {
         let places = Arc::new(Semaphore::new(config.max_sessions));
-        let sessions = Mutex::default();
-        Self { inner: Arc::new(Inner { config, keys, rooms, node, events, sessions, places }) }
+        let (sessions, tally) = (Mutex::default(), Tally::default());
+        Self {
+            inner: Arc::new(Inner { config, keys, rooms, node, events, sessions, places, tally }),
+        }
     }
 
     /// Sessions now, those that wait for their client to come back included.
     pub fn sessions(&self) -> usize {
         self.inner.registry().len()
+    }
+
+    /// What clients did wrong so far.
+    pub fn misdeeds(&self) -> Vec<(Misdeed, u64)> {
+        self.inner.tally.all()
     }
 }
 
@@ -212,6 +224,7 @@ async fn validate_v1(
 fn validate(door: &Livekit, mode: Mode, query: Option<&str>, headers: &HeaderMap) -> Response {
     match Connect::read(&door.inner, mode, query, headers) {
         Ok(_) => (StatusCode::OK, "success").into_response(),
+        // The attempt that this is about was counted.
         Err(refused) => refused.into_response(),
     }
 }
@@ -225,7 +238,11 @@ fn open(
 ) -> Response {
     let connect = match Connect::read(&door.inner, mode, query, headers) {
         Ok(connect) => connect,
-        Err(refused) => return refused.into_response(),
+        Err(refused) => {
+            info!(%refused, "client refused");
+            door.inner.tally.add(refused.misdeed());
+            return refused.into_response();
+        }
     };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,

@@ -11,7 +11,7 @@ use livekit_protocol as proto;
 use offhook_call::room::{Door, Join, Receive};
 use prost::Message;
 
-use super::{Inner, convert};
+use super::{Inner, Misdeed, convert};
 use crate::token::{Claims, Grant, TokenError, bearer};
 
 /// How many peer connections a client has.
@@ -33,11 +33,22 @@ pub(super) struct Connect {
 }
 
 /// Why it is not.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
+    #[error(transparent)]
     Token(TokenError),
     /// The query is not what the protocol says.
+    #[error("{0}")]
     Malformed(&'static str),
+}
+
+impl Refused {
+    pub fn misdeed(&self) -> Misdeed {
+        match self {
+            Self::Token(_) => Misdeed::BadToken,
+            Self::Malformed(_) => Misdeed::BadQuery,
+        }
+    }
 }
 
 impl IntoResponse for Refused {

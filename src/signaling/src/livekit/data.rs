@@ -12,6 +12,7 @@ use prost::Message;
 use proto::data_packet::Value;
 use tracing::debug;
 
+use super::Misdeed;
 use super::session::{End, Session};
 
 /// Receivers that one message may name.
@@ -20,24 +21,30 @@ const NAMED: usize = 1000;
 impl Session {
     /// The client sent a message.
     pub async fn message(&mut self, kind: DataKind, payload: &[u8]) {
-        let fits = payload.len() <= self.door.config.max_data_bytes;
-        if !fits || !self.data.take(Instant::now(), payload.len()) {
-            debug!(bytes = payload.len(), "data message dropped: too large or too many");
-            return;
+        if let Err(misdeed) = self.pass(kind, payload).await {
+            debug!(?misdeed, bytes = payload.len(), "data message dropped");
+            self.door.tally.add(misdeed);
         }
-        let Ok(packet) = proto::DataPacket::decode(payload) else {
-            debug!("data message dropped: malformed");
-            return;
-        };
+    }
+
+    async fn pass(&mut self, kind: DataKind, payload: &[u8]) -> Result<(), Misdeed> {
+        if payload.len() > self.door.config.max_data_bytes {
+            return Err(Misdeed::LargeData);
+        }
+        if !self.data.take(Instant::now(), payload.len()) {
+            return Err(Misdeed::DataFlood);
+        }
+        let packet = proto::DataPacket::decode(payload).map_err(|_| Misdeed::MalformedData)?;
         if kind == DataKind::Reliable && !self.is_new(packet.sequence) {
-            return;
+            return Ok(());
         }
         let message = stamped(kind, packet, payload, &self.identity, &self.sid);
         // Lossy messages do not wait for a busy room.
-        match kind {
-            DataKind::Reliable => drop(self.seat.act(Act::Data(message)).await),
-            DataKind::Lossy => drop(self.seat.post(Act::Data(message))),
-        }
+        let passed = match kind {
+            DataKind::Reliable => self.seat.act(Act::Data(message)).await.is_ok(),
+            DataKind::Lossy => self.seat.post(Act::Data(message)),
+        };
+        if passed { Ok(()) } else { Err(Misdeed::RefusedData) }
     }
 
     /// After a resume clients repeat what may have been lost.

@@ -22,7 +22,7 @@ use super::publish::Own;
 use super::rate::Bucket;
 use super::receive::Received;
 use super::transport::{NodeGone, Peer, Peers, is_news};
-use super::{Entry, Inner, convert};
+use super::{Entry, Inner, Misdeed, convert};
 use crate::rooms::Seat;
 use crate::token::Claims;
 
@@ -259,7 +259,10 @@ impl Session {
     /// Tell the client, if it is connected. What it misses meanwhile it is told on its return.
     pub fn say(&mut self, message: Response) -> Result<(), End> {
         match &self.line {
-            Some(line) => Ok(line.send(message)?),
+            Some(line) => line.send(message).map_err(|slow| {
+                self.door.tally.add(Misdeed::Slow);
+                slow.into()
+            }),
             None => Ok(()),
         }
     }
@@ -272,6 +275,7 @@ impl Session {
             Heard::Malformed => self.strike()?,
             Heard::Request(_) if !self.messages.take(now, 1) => {
                 debug!("client sends too many messages");
+                self.door.tally.add(Misdeed::Flood);
                 return Err(End(Left::Misbehaved));
             }
             Heard::Request(Some(request)) => self.request(*request).await?,
@@ -282,6 +286,7 @@ impl Session {
 
     /// Something that makes no sense. A client may be wrong a few times.
     pub fn strike(&mut self) -> Result<(), End> {
+        self.door.tally.add(Misdeed::Malformed);
         self.strikes = self.strikes.saturating_add(1);
         if self.strikes > STRIKES { Err(End(Left::Misbehaved)) } else { Ok(()) }
     }

@@ -150,6 +150,11 @@ impl World {
         (client, joined)
     }
 
+    /// How often clients did this wrong.
+    fn counted(&self, what: Misdeed) -> u64 {
+        self.door.misdeeds().iter().find(|(misdeed, _)| *misdeed == what).unwrap().1
+    }
+
     /// What a leg says.
     fn event(&self, event: Event) {
         self.events.deliver(event);

@@ -88,4 +88,7 @@ async fn who_may_not_send_is_not_heard() {
     }
     let (_, _, packet) = world.node.take(sent).await;
     assert_eq!(text(&packet), b"last");
+    for misdeed in [Misdeed::LargeData, Misdeed::MalformedData, Misdeed::RefusedData] {
+        assert_eq!(world.counted(misdeed), 1, "{misdeed:?}");
+    }
 }

@@ -48,6 +48,7 @@ async fn tokens_decide_before_anything_is_opened() {
             assert!(body.contains(text), "{body}");
         }
     }
+    assert_eq!(world.counted(Misdeed::BadToken), 10);
     let good = world.token("ann");
     let (status, body) = world.get(&format!("/rtc/v1/validate?access_token={good}")).await;
     assert_eq!((status, body.as_str()), (200, "success"));

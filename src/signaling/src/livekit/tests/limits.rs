@@ -35,6 +35,7 @@ async fn a_few_malformed_messages_are_forgiven_and_many_are_not() {
         let _ = ann.socket.send(malformed()).await;
     }
     ann.leave().await;
+    assert!(world.counted(Misdeed::Malformed) >= 8);
     match ann.read().await {
         Err(Some(frame)) => assert_eq!(u16::from(frame.code), 1003),
         // The rest of the flood may have reset the connection before the frame was read.
