@@ -67,6 +67,15 @@ impl Metrics {
                 ("whip_whep", whip.sessions()),
             ],
         ));
+        let misdeeds = livekit.misdeeds();
+        let misdeeds =
+            misdeeds.iter().map(|(what, many)| counter(labelled("kind", what.label()), *many));
+        families.push(family(
+            "offhook_signaling_livekit_misdeeds_total",
+            "What LiveKit clients did wrong, by kind.",
+            MetricType::COUNTER,
+            misdeeds.collect(),
+        ));
         families.push(counters(
             "offhook_signaling_client_closed_total",
             "Client connections that the server closed, by reason.",
