@@ -106,12 +106,12 @@ function CallHead({ call, view }: { call: Call; view: RoomView | undefined }) {
       {peer && <Bars quality={worse(peer.quality, view.own.quality)} />}
       {peer && !peer.microphone && (
         <span class="badge" data-testid="peer-muted">
-          <Icon name="micOff" size={16} /> Muted
+          <Icon name="micOff" size={16} /> <span>Muted</span>
         </span>
       )}
       {peer?.speaking && (
         <span class="badge talking" data-testid="peer-speaking">
-          <Icon name="speaker" size={16} /> Speaking
+          <Icon name="speaker" size={16} /> <span>Speaking</span>
         </span>
       )}
     </div>
