@@ -76,6 +76,9 @@ impl Stage {
         let timeouts = Timeouts { consent: Duration::from_secs(3600), ..Timeouts::default() };
         let mut config = offhook_media::Config { workers: 2, timeouts, ..config() };
         config.limits.legs_per_worker = 64;
+        // However fast the machine is, the publisher stays below its share.
+        config.limits.packets_per_second = u32::MAX;
+        config.limits.bits_per_second = u64::from(u32::MAX);
         let node = SteppedNode::new(config, Arc::new(on_event)).unwrap();
         Self { node, clients: Vec::new(), legs: Vec::new(), up }
     }
