@@ -72,6 +72,16 @@ id!(/// Someone in a room.
     ParticipantId, "PA_");
 id!(/// One published source of audio or video.
     TrackId, "TR_");
+id!(/// Who pays.
+    AccountId, "AC_");
+id!(/// One phone leg, outbound or inbound, over all attempts to connect it.
+    PhoneId, "PH_");
+id!(/// One call detail record: one attempt over one trunk.
+    CdrId, "CD_");
+id!(/// A way to one carrier.
+    TrunkId, "TK_");
+id!(/// A price that was shown and is kept until it expires.
+    QuoteId, "QU_");
 
 /// One media path. The top 16 bits are the worker that owns it, so that any command finds its worker without a table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

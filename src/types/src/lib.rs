@@ -20,7 +20,9 @@ pub mod codec;
 pub mod counters;
 pub mod id;
 pub mod media;
+pub mod money;
 pub mod number;
+pub mod phone;
 pub mod redact;
 pub mod rng;
 pub mod rtp;
@@ -28,9 +30,11 @@ pub mod time;
 
 pub use codec::{Codec, H264, MediaKind};
 pub use id::{
-    CallId, DeviceId, LegId, ParticipantId, RoomId, SessionId, TrackId, UserId, WorkerId,
+    AccountId, CallId, CdrId, DeviceId, LegId, ParticipantId, PhoneId, QuoteId, RoomId, SessionId,
+    TrackId, TrunkId, UserId, WorkerId,
 };
-pub use number::Number;
+pub use money::{Currency, Micros};
+pub use number::{Dialed, Number};
 pub use redact::Redacted;
 pub use rng::Rng;
 pub use rtp::{Mid, PayloadType, Rid, Ssrc};

@@ -38,6 +38,55 @@ impl fmt::Debug for Number {
     }
 }
 
+/// What a phone call is placed to: a number, or a short code that only means something in a country,
+/// such as an emergency number (RFC 3966 §5.1.4 calls it a local number). `Debug` is redacted.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialed {
+    /// A number of the whole world.
+    Number(Number),
+    /// Two to six digits.
+    Short(Box<str>),
+}
+
+impl Dialed {
+    /// As dialled: `+` and digits, or the digits of the short code.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Number(number) => number.as_str(),
+            Self::Short(code) => code,
+        }
+    }
+
+    /// The number, unless it is a short code.
+    pub const fn number(&self) -> Option<&Number> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Short(_) => None,
+        }
+    }
+}
+
+impl From<Number> for Dialed {
+    fn from(number: Number) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl FromStr for Dialed {
+    type Err = BadNumber;
+
+    fn from_str(text: &str) -> Result<Self, BadNumber> {
+        let short = (2..=6).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if short { Ok(Self::Short(text.into())) } else { text.parse().map(Self::Number) }
+    }
+}
+
+impl fmt::Debug for Dialed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted number]")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +106,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Number>().is_ok(), good, "{text}");
         }
+    }
+
+    #[test]
+    fn short_codes_are_dialed_but_are_no_numbers() {
+        for (text, good) in
+            [("112", true), ("911", true), ("1", false), ("1234567", false), ("+112", false)]
+        {
+            assert_eq!(text.parse::<Dialed>().is_ok(), good, "{text}");
+        }
+        assert_eq!("112".parse::<Dialed>().unwrap().number(), None);
     }
 
     #[test]
