@@ -2,3 +2,5 @@
 //! room's relay leg, and the one writer of money and call detail records.
 
 #![deny(missing_docs)]
+
+pub mod bridge;
