@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use client::{Client, Send, VP8, credentials, negotiated, vp8};
 use offhook_media::{Config, Count, Limits, SteppedNode, Timeouts};
 use offhook_rtc::srtp::Protect;
-use offhook_types::media::{Command, Egress, Event, Ingress, Layer, OpenLeg, SrtpProfile, Want};
+use offhook_types::media::{
+    Command, Connection, Egress, Event, Ingress, Layer, OpenLeg, SrtpProfile, Want,
+};
 use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
 
 const ROOM: RoomId = RoomId(1);
@@ -126,7 +128,8 @@ impl Stage {
         let mut client = Client::new(serial, server, local.clone());
         client.never_wait();
         let (leg, remote) = (placement.leg, Some(client.remote()));
-        let open = OpenLeg { leg, room: ROOM, local, remote, opens_channels: false };
+        let connection = Connection::Ice { local, remote, opens_channels: false };
+        let open = OpenLeg { leg, room: ROOM, connection };
         self.node.send(Command::OpenLeg(open)).unwrap();
         self.node.send(Command::SetNegotiated { leg, negotiated: negotiated() }).unwrap();
         client.check();

@@ -83,6 +83,12 @@ impl Hasher for Mixer {
     }
 }
 
+/// Where this host reaches a socket bound to an address. The unspecified IPv6 address takes IPv4 too.
+pub(crate) fn inside(bound: SocketAddr) -> SocketAddr {
+    let ip = bound.ip();
+    SocketAddr::new(if ip.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { ip }, bound.port())
+}
+
 /// The addresses for candidates where the configuration names none. `v6` says whether the workers take IPv6.
 pub(crate) fn advertised(bound: IpAddr, v6: bool) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
@@ -129,6 +135,18 @@ mod tests {
         let low: std::collections::HashSet<u64> =
             (0..1000u16).map(|port| mix.hash_one((Ipv4Addr::LOCALHOST, port)) & 0xfff).collect();
         assert!(low.len() > 700, "{} of about 887", low.len());
+    }
+
+    #[test]
+    fn what_is_bound_everywhere_is_reached_by_loopback() {
+        for (bound, reached) in [
+            ("[::]:9", "127.0.0.1:9"),
+            ("0.0.0.0:9", "127.0.0.1:9"),
+            ("10.1.2.3:9", "10.1.2.3:9"),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9"),
+        ] {
+            assert_eq!(inside(bound.parse().unwrap()), reached.parse().unwrap());
+        }
     }
 
     #[test]

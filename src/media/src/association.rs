@@ -296,7 +296,7 @@ impl Associations {
                 self.figures.counts.add(Count::of_version(version));
                 self.figures.counts.add(Count::of_profile(profile));
                 tracing::info!(%leg, ?profile, ?version, "leg up");
-                (self.shared.on_event)(Event::LegUp { leg, profile, dtls: version });
+                (self.shared.on_event)(Event::LegUp { leg, profile, dtls: Some(version) });
                 side.answers.post(FromAssociation::Keys { leg, keys });
             }
             Change::Ended(end) => {

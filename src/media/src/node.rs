@@ -4,6 +4,7 @@ mod assembly;
 mod placements;
 mod stepped;
 
+use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
@@ -71,7 +72,8 @@ struct Shared {
 struct WorkerDoor {
     commands: Mutex<Outbox<Command>>,
     waker: Arc<Waker>,
-    candidates: Vec<core::net::SocketAddr>,
+    candidates: Vec<SocketAddr>,
+    inside: SocketAddr,
     serial: AtomicU64,
     published: Arc<Mutex<Snapshot>>,
 }
@@ -205,7 +207,8 @@ impl Shared {
         };
         let door = self.workers.get(usize::from(worker.0))?;
         let leg = LegId::new(worker, door.serial.fetch_add(1, Ordering::Relaxed));
-        Some(Placement { leg, candidates: door.candidates.clone() })
+        let candidates = door.candidates.clone();
+        Some(Placement { leg, candidates, inside: door.inside })
     }
 
     fn send(&self, command: Command) -> Result<(), Refused> {

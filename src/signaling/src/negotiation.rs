@@ -24,6 +24,7 @@ mod place;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use offhook_types::media::{
     DtlsRole, Fingerprint, IceCredentials, Layer, Negotiated, Placement, Remote, Want,
@@ -260,7 +261,11 @@ impl Negotiation {
         let blank = || IceCredentials { ufrag: String::new(), pwd: String::new() };
         let local = Local {
             room: RoomId(0),
-            placement: Placement { leg: LegId(0), candidates: Vec::new() },
+            placement: Placement {
+                leg: LegId(0),
+                candidates: Vec::new(),
+                inside: SocketAddr::from(([0; 4], 0)),
+            },
             ice: blank(),
             fingerprint: Fingerprint([0; 32]),
         };

@@ -24,14 +24,18 @@ pub struct Placement {
     pub leg: LegId,
     /// The worker's host candidates, best first. UDP, component 1.
     pub candidates: Vec<SocketAddr>,
+    /// Where processes of ours on the same host reach the worker, whatever address is advertised to the world. Relay legs
+    /// are served from there.
+    pub inside: SocketAddr,
 }
 
 /// What the control plane tells a media node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Start a leg. It waits for connectivity checks from the peer (we are ICE-lite) and then for DTLS.
+    /// Start a leg. With [`Connection::Ice`] it waits for connectivity checks from the peer (we are ICE-lite) and then
+    /// for DTLS; with [`Connection::Keyed`] it is up at once.
     OpenLeg(OpenLeg),
-    /// The peer's half became known, or changed (ICE restart keeps DTLS and SRTP).
+    /// The peer's half became known, or changed (ICE restart keeps DTLS and SRTP). Means nothing to a leg that is keyed.
     SetRemote {
         /// Which leg.
         leg: LegId,
@@ -116,14 +120,14 @@ pub enum Command {
 /// What a media node tells the control plane.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Connectivity, DTLS and SRTP keys are in place; media flows from here.
+    /// Connectivity and SRTP keys are in place; media flows from here.
     LegUp {
         /// Which leg.
         leg: LegId,
         /// The SRTP profile in use.
         profile: SrtpProfile,
-        /// The DTLS version in use.
-        dtls: DtlsVersion,
+        /// The DTLS version in use; `None` on a leg that was given its keys.
+        dtls: Option<DtlsVersion>,
     },
     /// The leg is gone and its id will not be seen again.
     LegDown {
@@ -177,12 +181,54 @@ pub struct OpenLeg {
     pub leg: LegId,
     /// The room whose tracks it may receive and whose members hear it.
     pub room: RoomId,
-    /// Our half of the ICE credentials, unique on the node.
-    pub local: IceCredentials,
-    /// The peer's half, when already known.
-    pub remote: Option<Remote>,
-    /// Open the two data channels ourselves (true where we are the offerer) instead of waiting for the peer's.
-    pub opens_channels: bool,
+    /// How it reaches its peer.
+    pub connection: Connection,
+}
+
+/// How a leg reaches its peer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Connection {
+    /// A stranger's client, found by connectivity checks and keyed by DTLS-SRTP.
+    Ice {
+        /// Our half of the ICE credentials, unique on the node.
+        local: IceCredentials,
+        /// The peer's half, when already known.
+        remote: Option<Remote>,
+        /// Open the two data channels ourselves (true where we are the offerer) instead of waiting for the peer's.
+        opens_channels: bool,
+    },
+    /// One of our own processes, which the control plane knows: a relay leg.
+    Keyed(Keyed),
+}
+
+/// The peer of a relay leg. It is never looked for and never moves: what does not come from this address under this key
+/// is dropped. It has no data channels. It must be heard, by media or RTCP that authenticates, within the time after
+/// which any leg counts as gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed {
+    /// Where it sends from and listens. A leg that already has this address keeps it, and the new one is refused.
+    pub remote: SocketAddr,
+    /// How both directions are protected. Keys of another length than it wants are refused.
+    pub profile: SrtpProfile,
+    /// Protects what the peer sends. The two directions must not share a key (RFC 3711 §9.1).
+    pub receive: MasterKey,
+    /// Protects what we send.
+    pub send: MasterKey,
+}
+
+/// An SRTP master key and salt (RFC 3711 §3.2.1) of one direction, as long as the profile wants them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MasterKey {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The salt.
+    pub salt: Vec<u8>,
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted key]")
+    }
 }
 
 /// The peer's half of a transport.
@@ -443,13 +489,14 @@ pub enum LegEnd {
     PeerClosed,
     /// No valid connectivity check, or no finished handshake, within the limit.
     SetupTimeout,
-    /// No connectivity check for 30 s on a live leg (RFC 7675 seen from the lite side).
+    /// Nothing for 30 s on a live leg that shows its peer's consent: no connectivity check (RFC 7675 seen from the lite
+    /// side), or from the peer of a relay leg no packet that authenticates.
     ConsentLost,
     /// The peer's certificate is not the one it announced, or no SRTP profile is common.
     HandshakeRefused,
     /// The peer does not read its reliable channel.
     SlowReader,
-    /// The node had no room for it.
+    /// The node had no room for it, or its address or keys cannot be had.
     Refused,
     /// The node is going down.
     Drained,

@@ -21,6 +21,8 @@ use crate::number::{Dialed, Number};
 use crate::rtp::{PayloadType, Ssrc};
 use crate::time::WallTime;
 
+pub use crate::media::MasterKey;
+
 /// What call control tells the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -187,21 +189,6 @@ pub struct Relay {
     pub opus: PayloadType,
     /// The id of the audio level extension (RFC 6464) on what the bridge sends.
     pub audio_level: u8,
-}
-
-/// An SRTP master key and salt (RFC 3711 §3.2.1) of one direction, as long as the profile wants them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MasterKey {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The salt.
-    pub salt: Vec<u8>,
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted key]")
-    }
 }
 
 /// A key of a telephone (RFC 4733 §3.2).

@@ -6,14 +6,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_rtc::dtls::Certificate;
-use offhook_types::media::{Command, Event};
+use offhook_types::media::Event;
 use offhook_types::{Rng, WorkerId};
 use rtrb::Consumer;
 
 use super::placements::Placements;
 use super::{AssociationDoor, OnEvent, RESERVED, Shared, StartError, WorkerDoor};
 use crate::Config;
-use crate::address::advertised;
+use crate::address::{advertised, inside};
 use crate::association::{self, Associations, WorkerSide};
 use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
@@ -61,6 +61,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         (0u16..).zip(rows).zip(sockets.into_iter().zip(wakers))
     {
         let candidates = candidates(&config, &socket);
+        let inside = inside(socket.address());
         let (commands, waiting) = Outbox::new(COMMANDS, waker.clone());
         let worker = Worker::new(Parts {
             id: WorkerId(nth),
@@ -75,7 +76,14 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
             stopping: stopping.clone(),
             rng: Rng::from_seed(RandomState::new().hash_one(nth)),
         });
-        worker_doors.push(door(commands, waker, candidates, &worker));
+        worker_doors.push(WorkerDoor {
+            commands: Mutex::new(commands),
+            waker,
+            candidates,
+            inside,
+            serial: AtomicU64::new(1),
+            published: worker.published(),
+        });
         workers.push(worker);
     }
     let shared = Shared {
@@ -233,20 +241,5 @@ impl<T> Cross<T> {
 
     fn inbox(&mut self, from: usize, to: usize) -> Option<Consumer<T>> {
         self.ring(from, to)?.inbox.take()
-    }
-}
-
-fn door(
-    commands: Outbox<Command>,
-    waker: Arc<Waker>,
-    candidates: Vec<SocketAddr>,
-    worker: &Worker,
-) -> WorkerDoor {
-    WorkerDoor {
-        commands: Mutex::new(commands),
-        waker,
-        candidates,
-        serial: AtomicU64::new(1),
-        published: worker.published(),
     }
 }

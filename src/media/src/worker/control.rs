@@ -3,7 +3,7 @@
 use offhook_rtc::srtp::{Protect, SrtpKeys, Unprotect};
 use offhook_sfu::{Config as Routing, Origin, Router, TrackSpec};
 use offhook_types::media::{
-    Command, Egress, IceCredentials, Ingress, LegEnd, Negotiated, OpenLeg, Remote, Want,
+    Command, Connection, Egress, IceCredentials, Ingress, LegEnd, Negotiated, OpenLeg, Remote, Want,
 };
 use offhook_types::{LegId, Rng, RoomId, Ssrc, Time, TrackId};
 
@@ -91,7 +91,11 @@ impl Core {
             return None;
         }
         self.exit.figures.counts.add(Count::LegsOpened);
-        let taken = self.by_ufrag.contains_key(&open.local.ufrag);
+        let Connection::Ice { local, remote, opens_channels } = open.connection else {
+            self.refuse(open.leg, LegEnd::Refused);
+            return None;
+        };
+        let taken = self.by_ufrag.contains_key(&local.ufrag);
         let (false, Some(index)) = (taken, self.vacant.pop()) else {
             self.refuse(open.leg, LegEnd::Refused);
             return None;
@@ -101,16 +105,17 @@ impl Core {
         // Zero is not a valid SSRC for everyone; the lowest bit costs nothing.
         let feedback = Ssrc(self.rng.next_u32() | 1);
         let place = Place { room, association, feedback };
-        let leg = Leg::new(now, &open, place, &self.config.limits);
+        let ice = (local.clone(), remote.as_ref().map(|remote| remote.ice.clone()));
+        let leg = Leg::new(now, open.leg, ice, place, &self.config.limits);
         if let Some(slot) = self.legs.get_mut(index as usize) {
             *slot = Some(Box::new(leg));
         }
         self.by_id.insert(open.leg, index);
-        self.by_ufrag.insert(open.local.ufrag, index);
+        self.by_ufrag.insert(local.ufrag, index);
         self.schedule(index, now + self.config.timeouts.setup);
-        let OpenLeg { leg, opens_channels, .. } = open;
+        let leg = open.leg;
         self.tell_association(association, ToAssociation::Open { leg, opens_channels });
-        if let Some(Remote { fingerprint, role, .. }) = open.remote {
+        if let Some(Remote { fingerprint, role, .. }) = remote {
             self.tell_association(association, ToAssociation::Remote { leg, fingerprint, role });
         }
         Some(())

@@ -8,7 +8,7 @@ use offhook_rtc::nack::Nack;
 use offhook_rtc::reports::Reception;
 use offhook_rtc::srtp::{Protect, Unprotect};
 use offhook_rtc::twcc::Recorder;
-use offhook_types::media::{CodecParams, Egress, Ingress, Negotiated, OpenLeg, Want};
+use offhook_types::media::{CodecParams, Egress, IceCredentials, Ingress, Negotiated, Want};
 use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId};
 
 use crate::Limits;
@@ -178,15 +178,20 @@ impl PayloadTypes {
 }
 
 impl Leg {
-    pub(super) fn new(now: Time, open: &OpenLeg, place: Place, limits: &Limits) -> Self {
+    pub(super) fn new(
+        now: Time,
+        id: LegId,
+        (local, remote): (IceCredentials, Option<IceCredentials>),
+        place: Place,
+        limits: &Limits,
+    ) -> Self {
         let packets = u64::from(limits.packets_per_second);
-        let remote = open.remote.as_ref().map(|remote| remote.ice.clone());
         Self {
-            id: open.leg,
+            id,
             room: place.room,
             association: place.association,
-            ice: IceLite::new(open.local.clone(), remote),
-            ufrags: vec![open.local.ufrag.clone()],
+            ufrags: vec![local.ufrag.clone()],
+            ice: IceLite::new(local, remote),
             opened: now,
             unprotect: None,
             negotiated: Arc::default(),

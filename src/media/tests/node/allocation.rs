@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use offhook_media::{Count, SteppedNode, Timeouts};
-use offhook_types::media::{Command, Egress, Event, OpenLeg, Want};
+use offhook_types::media::{Command, Connection, Egress, Event, OpenLeg, Want};
 use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
 
 use crate::client::{Client, OPUS, Send, VP8, credentials, negotiated, vp8};
@@ -99,7 +99,8 @@ impl Stage {
         let mut client = Client::new(serial, server, local.clone());
         client.never_wait();
         let (leg, remote) = (placement.leg, Some(client.remote()));
-        let open = OpenLeg { leg, room: ROOM, local, remote, opens_channels: false };
+        let connection = Connection::Ice { local, remote, opens_channels: false };
+        let open = OpenLeg { leg, room: ROOM, connection };
         self.node.send(Command::OpenLeg(open)).unwrap();
         let agreed = Command::SetNegotiated { leg, negotiated: negotiated() };
         self.node.send(agreed).unwrap();

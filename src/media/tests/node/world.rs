@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use offhook_media::{Config, Count, Drop, Limits, Node, Snapshot};
 use offhook_types::media::{
-    Command, Egress, Event, Ingress, Layer, LegEnd, OpenLeg, Placement, Want,
+    Command, Connection, Egress, Event, Ingress, Layer, LegEnd, OpenLeg, Placement, Want,
 };
 use offhook_types::{LegId, MediaKind, Mid, Rid, RoomId, Ssrc, TrackId};
 
@@ -105,13 +105,9 @@ impl World {
         let server = SocketAddr::new(server_ip.parse().unwrap(), placement.candidates[0].port());
         let local = credentials(&format!("server{}", self.serial));
         let client = Client::new(self.serial, server, local.clone());
-        let open = OpenLeg {
-            leg: placement.leg,
-            room: ROOM,
-            local,
-            remote: Some(client.remote()),
-            opens_channels: false,
-        };
+        let remote = Some(client.remote());
+        let connection = Connection::Ice { local, remote, opens_channels: false };
+        let open = OpenLeg { leg: placement.leg, room: ROOM, connection };
         self.node.send(Command::OpenLeg(open)).unwrap();
         let (leg, negotiated) = (placement.leg, negotiated());
         self.node.send(Command::SetNegotiated { leg, negotiated }).unwrap();

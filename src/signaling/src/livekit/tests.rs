@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
-use offhook_types::media::{Command, Event, Fingerprint, Placement};
+use offhook_types::media::{Command, Connection, Event, Fingerprint, Placement};
 use offhook_types::{LegId, RoomId, WorkerId};
 use prost::Message as _;
 use proto::signal_request::Message as Request;
@@ -48,8 +48,9 @@ impl MediaNode for Notebook {
 
     fn place(&self, _room: RoomId) -> Option<Placement> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7882))];
-        Some(Placement { leg: LegId::new(WorkerId(0), serial), candidates })
+        let inside = SocketAddr::from(([127, 0, 0, 1], 7882));
+        let candidates = vec![inside];
+        Some(Placement { leg: LegId::new(WorkerId(0), serial), candidates, inside })
     }
 
     fn send(&self, command: Command) -> Result<(), NodeFull> {

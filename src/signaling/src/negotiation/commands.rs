@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use offhook_types::TrackId;
-use offhook_types::media::{Command, Egress, Ingress, Negotiated, OpenLeg, Remote, Want};
+use offhook_types::media::{
+    Command, Connection, Egress, Ingress, Negotiated, OpenLeg, Remote, Want,
+};
 use offhook_wire::sdp::Encoding;
 
 use super::{Negotiation, Offering, Slot};
@@ -56,13 +58,12 @@ impl Negotiation {
             self.issued.opened = true;
             self.issued.remote.clone_from(&self.remote);
             self.restarted = false;
-            commands.push(Command::OpenLeg(OpenLeg {
-                leg,
-                room: self.local.room,
+            let connection = Connection::Ice {
                 local: self.local.ice.clone(),
                 remote: self.remote.clone(),
                 opens_channels: self.offering != Offering::Never && self.policy.data,
-            }));
+            };
+            commands.push(Command::OpenLeg(OpenLeg { leg, room: self.local.room, connection }));
         } else if let Some(remote) = &self.remote
             && (self.issued.remote.as_ref() != Some(remote) || self.restarted)
         {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use offhook_types::PayloadType;
-use offhook_types::media::{Command, Extension};
+use offhook_types::media::{Command, Connection, Extension};
 use offhook_wire::sdp::{
     Direction, Encoding, ExtensionName, Feedback, GroupSemantics, Section, Setup,
 };
@@ -45,6 +45,7 @@ fn local() -> Local {
                 "192.0.2.1:7882".parse().unwrap(),
                 "[2001:db8::1]:7882".parse().unwrap(),
             ],
+            inside: "127.0.0.1:7882".parse().unwrap(),
         },
         ice: ice("first"),
         fingerprint: Fingerprint([9; 32]),
@@ -237,7 +238,9 @@ fn commands_open_the_leg_once_and_then_say_what_changed() {
     else {
         panic!("{commands:?}")
     };
-    assert!(open.remote.is_some() && !open.opens_channels);
+    let Connection::Ice { remote: Some(_), opens_channels: false, .. } = open.connection else {
+        panic!("{open:?}")
+    };
     let vp8 = negotiated.codecs.iter().find(|params| params.codec == Codec::Vp8).unwrap();
     assert_eq!((vp8.payload_type, vp8.rtx), (PayloadType(96), Some(PayloadType(97))));
     assert!(vp8.nack && vp8.pli && vp8.transport_cc);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use offhook_call::room::{Admin, ParticipantView, Reply};
-use offhook_types::media::{Command, Egress, Event, Fingerprint, LegEnd, Placement};
+use offhook_types::media::{Command, Connection, Egress, Event, Fingerprint, LegEnd, Placement};
 use offhook_types::{LegId, RoomId};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -46,8 +46,9 @@ impl MediaNode for Node {
 
     fn place(&self, _room: RoomId) -> Option<Placement> {
         let leg = LegId(self.legs.fetch_add(1, Ordering::SeqCst));
-        let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7882))];
-        Self::spend(&self.places).then_some(Placement { leg, candidates })
+        let inside = SocketAddr::from(([127, 0, 0, 1], 7882));
+        let candidates = vec![inside];
+        Self::spend(&self.places).then_some(Placement { leg, candidates, inside })
     }
 
     fn send(&self, command: Command) -> Result<(), NodeFull> {
@@ -227,7 +228,7 @@ async fn publishing_opens_a_leg_and_shows_the_tracks() {
     let [Command::OpenLeg(open), Command::SetNegotiated { .. }, rest @ ..] = told.as_slice() else {
         panic!("{told:?}")
     };
-    assert!(open.remote.is_some());
+    assert!(matches!(open.connection, Connection::Ice { remote: Some(_), .. }));
     let layers = |command: &Command| match command {
         Command::AddIngress { ingress, .. } => ingress.layers.len(),
         other => panic!("{other:?}"),

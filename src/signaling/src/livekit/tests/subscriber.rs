@@ -45,7 +45,10 @@ async fn the_receiving_connection_is_offered_at_once() {
     let offer = offered(&mut ann).await;
     assert!(offer.sdp.contains("m=application") && offer.r#type == "offer");
     let channels = |command: &Command| match command {
-        Command::OpenLeg(open) => Some(open.opens_channels),
+        Command::OpenLeg(open) => match open.connection {
+            Connection::Ice { opens_channels, .. } => Some(opens_channels),
+            Connection::Keyed(_) => None,
+        },
         _ => None,
     };
     assert!(world.node.take(channels).await, "whoever offers opens the channels");

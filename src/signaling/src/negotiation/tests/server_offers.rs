@@ -38,10 +38,10 @@ fn the_first_offer_has_channels_and_a_section_for_each_track() {
     assert!(negotiation.offer(None).is_none(), "one at a time");
 
     let commands = negotiation.commands();
-    assert!(matches!(
-        commands.as_slice(),
-        [Command::OpenLeg(open)] if open.remote.is_none() && open.opens_channels
-    ));
+    let [Command::OpenLeg(open)] = commands.as_slice() else { panic!("{commands:?}") };
+    let Connection::Ice { remote: None, opens_channels: true, .. } = open.connection else {
+        panic!("{open:?}")
+    };
     negotiation.accept_answer(&peer(&first)).unwrap();
     let commands = negotiation.commands();
     let [Command::SetRemote { remote, local, .. }, Command::SetNegotiated { negotiated, .. }, ..] =
