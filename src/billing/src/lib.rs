@@ -11,8 +11,11 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 //pub mod authorize;
+pub mod cdr;
 pub mod deck;
 //pub mod fraud;
+pub mod ledger;
 pub mod number;
 pub mod rate;
+pub mod reconcile;
 //pub mod route;
