@@ -1,4 +1,17 @@
 //! One user agent's protocol life in SIP (RFC 3261): messages, transactions, dialogs, registration,
 //! authentication, timers. Machines without socket or clock; it knows no money and no media packet.
+//!
+//! Bytes become a [`message::Message`] in [`parse`] (after [`framing`] on a stream) and nowhere else.
 
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![deny(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::indexing_slicing))]
+
+pub mod header;
+pub mod message;
+pub mod parse;
+mod print;
+mod scan;
+pub mod text;
+pub mod uri;
