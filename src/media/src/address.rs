@@ -1,7 +1,7 @@
 //! Addresses: finding the leg that a datagram belongs to, and the addresses that candidates announce.
 
 use core::hash::{BuildHasher, Hasher};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::net::UdpSocket;
@@ -83,6 +83,17 @@ impl Hasher for Mixer {
     }
 }
 
+/// An address as the socket shows it on what comes from there: IPv4 is never mapped, and IPv6 has no flow.
+pub(crate) fn as_received(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(v4.into(), v6.port()),
+            None => SocketAddrV6::new(*v6.ip(), v6.port(), 0, v6.scope_id()).into(),
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
 /// Where this host reaches a socket bound to an address. The unspecified IPv6 address takes IPv4 too.
 pub(crate) fn inside(bound: SocketAddr) -> SocketAddr {
     let ip = bound.ip();
@@ -146,6 +157,17 @@ mod tests {
             ("[2001:db8::1]:9", "[2001:db8::1]:9"),
         ] {
             assert_eq!(inside(bound.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_given_address_is_found_as_the_socket_shows_it() {
+        for (given, shown) in [
+            ("[::ffff:10.1.2.3]:9", "10.1.2.3:9"),
+            ("10.1.2.3:9", "10.1.2.3:9"),
+            ("[2001:db8::1]:9", "[2001:db8::1]:9"),
+        ] {
+            assert_eq!(as_received(given.parse().unwrap()), shown.parse().unwrap());
         }
     }
 

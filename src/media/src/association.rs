@@ -27,8 +27,10 @@ use peer::{Change, Peer};
 
 /// What a worker tells an association thread. Nothing of it may be lost.
 pub(crate) enum ToAssociation {
-    /// A leg begins.
+    /// A leg begins that will shake hands.
     Open { leg: LegId, opens_channels: bool },
+    /// A relay leg begins: it is up, under these keys.
+    Keyed { leg: LegId, keys: Box<SrtpKeys> },
     /// The peer's half became known.
     Remote { leg: LegId, fingerprint: Fingerprint, role: DtlsRole },
     /// Connectivity selected this path.
@@ -56,7 +58,7 @@ pub(crate) struct Message {
 
 /// What an association thread tells a worker. Nothing of it may be lost.
 pub(crate) enum FromAssociation {
-    /// The handshake succeeded.
+    /// The leg is reported up: the handshake succeeded, or there was none.
     Keys { leg: LegId, keys: Box<SrtpKeys> },
     /// The leg must end.
     Ended { leg: LegId, end: LegEnd },
@@ -205,6 +207,9 @@ impl Associations {
                     let socket = side.socket.clone();
                     self.peers.insert(leg, Peer::new(leg, worker, socket, opens_channels));
                 }
+                ToAssociation::Keyed { leg, keys } => {
+                    self.report(leg, worker, Change::Up { keys, version: None });
+                }
                 ToAssociation::Remote { leg, fingerprint, role } => {
                     self.with(now, leg, |peer, _| peer.set_remote(fingerprint, role));
                 }
@@ -296,7 +301,7 @@ impl Associations {
                 self.figures.counts.add(Count::of_version(version));
                 self.figures.counts.add(Count::of_profile(profile));
                 tracing::info!(%leg, ?profile, ?version, "leg up");
-                (self.shared.on_event)(Event::LegUp { leg, profile, dtls: Some(version) });
+                (self.shared.on_event)(Event::LegUp { leg, profile, dtls: version });
                 side.answers.post(FromAssociation::Keys { leg, keys });
             }
             Change::Ended(end) => {

@@ -10,7 +10,7 @@ counted! {
     pub enum Drop {
         /// Not STUN, DTLS, RTP or RTCP by its first byte (RFC 7983 §7).
         Unrecognized = "unrecognized",
-        /// Media or DTLS from an address that no connectivity check vouched for.
+        /// Media or DTLS from an address that neither a connectivity check nor the control plane vouched for.
         UnknownAddress = "unknown_address",
         /// A STUN message that does not parse or has a wrong fingerprint.
         StunMalformed = "stun_malformed",
@@ -22,6 +22,8 @@ counted! {
         DtlsQueueFull = "dtls_queue_full",
         /// More DTLS datagrams from one peer than a data channel needs.
         DtlsRate = "dtls_rate",
+        /// DTLS from the address of a relay leg, which was given its keys.
+        DtlsRefused = "dtls_refused",
         /// As many handshakes are in progress as the node allows.
         HandshakeLimit = "handshake_limit",
         /// Media before the keys were there.
@@ -134,6 +136,8 @@ counted! {
         HandshakesStarted = "handshakes_started",
         /// Handshakes that failed.
         HandshakesFailed = "handshakes_failed",
+        /// Relay legs that came up, under keys that the control plane gave.
+        LegsKeyed = "legs_keyed",
         /// Legs that agreed on DTLS 1.2.
         Dtls12 = "dtls_12",
         /// Legs that agreed on DTLS 1.3.
@@ -214,10 +218,11 @@ fn copy<T: Counted>(to: &mut Counters<T>, from: &Counters<T>) {
 }
 
 impl Count {
-    pub(crate) fn of_version(version: DtlsVersion) -> Self {
+    pub(crate) fn of_version(version: Option<DtlsVersion>) -> Self {
         match version {
-            DtlsVersion::V12 => Self::Dtls12,
-            DtlsVersion::V13 => Self::Dtls13,
+            Some(DtlsVersion::V12) => Self::Dtls12,
+            Some(DtlsVersion::V13) => Self::Dtls13,
+            None => Self::LegsKeyed,
         }
     }
 

@@ -5,9 +5,11 @@
 //!
 //! Nothing per packet locks, allocates, logs, or reads a clock. Start at [`Worker::turn`].
 
+mod contact;
 mod control;
 mod egress;
 mod leg;
+mod opening;
 mod peers;
 mod receive;
 mod rtcp;

@@ -18,8 +18,8 @@ use crate::{Drop, Snapshot};
 pub(super) enum Change {
     /// The handshake began.
     Started,
-    /// It succeeded.
-    Up { keys: Box<SrtpKeys>, version: DtlsVersion },
+    /// It succeeded, or there was none and no version of it.
+    Up { keys: Box<SrtpKeys>, version: Option<DtlsVersion> },
     /// The leg must end.
     Ended(LegEnd),
     /// A message from the peer.
@@ -227,7 +227,7 @@ impl Peer {
                     };
                     self.sctp = Some(Sctp::new(now, setup));
                     let keys = Box::new(connected.keys);
-                    changes.push(Change::Up { keys, version: connected.version });
+                    changes.push(Change::Up { keys, version: Some(connected.version) });
                 }
                 dtls::Output::Data(packet) => {
                     if let Some(sctp) = &mut self.sctp {

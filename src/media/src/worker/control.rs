@@ -1,17 +1,15 @@
 //! Commands from the control plane, answers from the association threads, and the end of a leg.
 
 use offhook_rtc::srtp::{Protect, SrtpKeys, Unprotect};
-use offhook_sfu::{Config as Routing, Origin, Router, TrackSpec};
-use offhook_types::media::{
-    Command, Connection, Egress, IceCredentials, Ingress, LegEnd, Negotiated, OpenLeg, Remote, Want,
-};
-use offhook_types::{LegId, Rng, RoomId, Ssrc, Time, TrackId};
+use offhook_sfu::{Origin, Router, TrackSpec};
+use offhook_types::media::{Command, Egress, Ingress, LegEnd, Negotiated, Want};
+use offhook_types::{LegId, Time, TrackId};
 
-use super::leg::{Leg, Out, Place, Receiving};
+use super::leg::{Out, Receiving};
 use super::rtp::described;
-use super::{COMMANDS, Core, Room, Source};
+use super::{COMMANDS, Core, Source};
+use crate::Drop;
 use crate::association::{FromAssociation, ToAssociation};
-use crate::{Count, Drop};
 
 impl Core {
     /// Apply what the control plane wants. True when there is more.
@@ -86,75 +84,15 @@ impl Core {
         (self.tracks.get(&track)?.source == Source::Local(index)).then_some(())
     }
 
-    fn open_leg(&mut self, now: Time, open: OpenLeg) -> Option<()> {
-        if self.by_id.contains_key(&open.leg) {
-            return None;
-        }
-        self.exit.figures.counts.add(Count::LegsOpened);
-        let Connection::Ice { local, remote, opens_channels } = open.connection else {
-            self.refuse(open.leg, LegEnd::Refused);
-            return None;
-        };
-        let taken = self.by_ufrag.contains_key(&local.ufrag);
-        let (false, Some(index)) = (taken, self.vacant.pop()) else {
-            self.refuse(open.leg, LegEnd::Refused);
-            return None;
-        };
-        let room = self.enter_room(open.room);
-        let association = self.association_of(open.leg);
-        // Zero is not a valid SSRC for everyone; the lowest bit costs nothing.
-        let feedback = Ssrc(self.rng.next_u32() | 1);
-        let place = Place { room, association, feedback };
-        let ice = (local.clone(), remote.as_ref().map(|remote| remote.ice.clone()));
-        let leg = Leg::new(now, open.leg, ice, place, &self.config.limits);
-        if let Some(slot) = self.legs.get_mut(index as usize) {
-            *slot = Some(Box::new(leg));
-        }
-        self.by_id.insert(open.leg, index);
-        self.by_ufrag.insert(local.ufrag, index);
-        self.schedule(index, now + self.config.timeouts.setup);
-        let leg = open.leg;
-        self.tell_association(association, ToAssociation::Open { leg, opens_channels });
-        if let Some(Remote { fingerprint, role, .. }) = remote {
-            self.tell_association(association, ToAssociation::Remote { leg, fingerprint, role });
-        }
-        Some(())
-    }
-
-    /// A leg that never was has an end all the same.
-    pub(super) fn refuse(&mut self, leg: LegId, end: LegEnd) {
-        let association = self.association_of(leg);
-        self.tell_association(association, ToAssociation::Close { leg, end });
-    }
-
-    fn association_of(&self, leg: LegId) -> usize {
+    pub(super) fn association_of(&self, leg: LegId) -> usize {
         let serial = leg.0 & 0xffff_ffff_ffff;
         (serial % self.associations.len().max(1) as u64) as usize
     }
 
-    fn tell_association(&mut self, association: usize, note: ToAssociation) {
+    pub(super) fn tell_association(&mut self, association: usize, note: ToAssociation) {
         if let Some(side) = self.associations.get_mut(association) {
             side.notes.post(note);
         }
-    }
-
-    fn enter_room(&mut self, id: RoomId) -> u32 {
-        if let Some(&index) = self.by_room.get(&id)
-            && let Some(room) = self.room_mut(index)
-        {
-            room.legs += 1;
-            return index;
-        }
-        let router = Router::new(Routing::default(), Rng::from_seed(self.rng.next_u64()));
-        let room = Some(Room { id, router, legs: 1 });
-        let vacant = self.rooms.iter().position(Option::is_none);
-        let index = vacant.unwrap_or(self.rooms.len());
-        match self.rooms.get_mut(index) {
-            Some(place) => *place = room,
-            None => self.rooms.push(room),
-        }
-        self.by_room.insert(id, index as u32);
-        index as u32
     }
 
     fn leave_room(&mut self, index: u32) {
@@ -166,33 +104,6 @@ impl Core {
             self.by_room.remove(&room.id);
             *place = None;
         }
-    }
-
-    fn set_remote(
-        &mut self,
-        index: u32,
-        remote: Remote,
-        local: Option<IceCredentials>,
-    ) -> Option<()> {
-        let renewed = local.as_ref().map(|local| local.ufrag.clone());
-        if renewed.as_ref().is_some_and(|ufrag| self.by_ufrag.contains_key(ufrag)) {
-            return None;
-        }
-        let leg = self.leg_mut(index)?;
-        leg.ice.set_remote(remote.ice, local);
-        let (id, association) = (leg.id, leg.association);
-        if let Some(ufrag) = renewed {
-            leg.ufrags.push(ufrag.clone());
-            // The current one and the one before it.
-            let old = (leg.ufrags.len() > 2).then(|| leg.ufrags.remove(0));
-            self.by_ufrag.insert(ufrag, index);
-            if let Some(old) = old {
-                self.by_ufrag.remove(&old);
-            }
-        }
-        let (fingerprint, role) = (remote.fingerprint, remote.role);
-        self.tell_association(association, ToAssociation::Remote { leg: id, fingerprint, role });
-        Some(())
     }
 
     fn set_negotiated(&mut self, now: Time, index: u32, negotiated: Negotiated) {
@@ -309,7 +220,7 @@ impl Core {
     pub(super) fn remove_leg(&mut self, index: u32, end: LegEnd) {
         let Some(leg) = self.legs.get_mut(index as usize).and_then(Option::take) else { return };
         self.by_id.remove(&leg.id);
-        for ufrag in &leg.ufrags {
+        for ufrag in leg.contact.ufrags() {
             self.by_ufrag.remove(ufrag);
         }
         self.by_address.retain(|_, owner| *owner != index);

@@ -1,16 +1,16 @@
-//! What a worker knows of one leg: connectivity, keys, the streams it sends and the tracks it receives.
+//! What a worker knows of one leg: its contact, keys, the streams it sends and the tracks it receives.
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use offhook_rtc::ice::IceLite;
 use offhook_rtc::nack::Nack;
 use offhook_rtc::reports::Reception;
 use offhook_rtc::srtp::{Protect, Unprotect};
 use offhook_rtc::twcc::Recorder;
-use offhook_types::media::{CodecParams, Egress, IceCredentials, Ingress, Negotiated, Want};
+use offhook_types::media::{CodecParams, Egress, Ingress, Negotiated, Want};
 use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId};
 
+use super::contact::Contact;
 use crate::Limits;
 use crate::bucket::Bucket;
 use crate::socket::Path;
@@ -21,9 +21,7 @@ pub(super) struct Leg {
     pub(super) room: u32,
     /// Which association thread keeps its DTLS.
     pub(super) association: usize,
-    pub(super) ice: IceLite,
-    /// Our user fragments under which it is found; two during an ICE restart.
-    pub(super) ufrags: Vec<String>,
+    pub(super) contact: Contact,
     pub(super) opened: Time,
     pub(super) unprotect: Option<Unprotect>,
     pub(super) negotiated: Arc<Negotiated>,
@@ -46,12 +44,9 @@ pub(super) struct Leg {
 pub(super) struct Meters {
     pub(super) packets: Bucket,
     pub(super) bits: Bucket,
-    pub(super) dtls: Bucket,
     pub(super) resends: Bucket,
 }
 
-/// DTLS datagrams a second: a data channel at 16 Mbit/s.
-const DTLS_RATE: u64 = 2000;
 /// Retransmissions a second to one receiver: half the packets of a screen share at its fastest.
 const RESEND_RATE: u64 = 1000;
 
@@ -180,8 +175,7 @@ impl PayloadTypes {
 impl Leg {
     pub(super) fn new(
         now: Time,
-        id: LegId,
-        (local, remote): (IceCredentials, Option<IceCredentials>),
+        (id, contact): (LegId, Contact),
         place: Place,
         limits: &Limits,
     ) -> Self {
@@ -190,8 +184,7 @@ impl Leg {
             id,
             room: place.room,
             association: place.association,
-            ufrags: vec![local.ufrag.clone()],
-            ice: IceLite::new(local, remote),
+            contact,
             opened: now,
             unprotect: None,
             negotiated: Arc::default(),
@@ -204,7 +197,6 @@ impl Leg {
             meters: Meters {
                 packets: Bucket::new(now, packets),
                 bits: Bucket::new(now, limits.bits_per_second),
-                dtls: Bucket::new(now, DTLS_RATE),
                 resends: Bucket::new(now, RESEND_RATE),
             },
             next_report: now,

@@ -2,19 +2,17 @@
 //! association thread, media and its control to their own files.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use offhook_rtc::ice;
 use offhook_types::Time;
 use offhook_wire::demux::Kind;
 
 use super::Core;
+use super::contact::Checked;
 use crate::association::{DATAGRAM_BYTES, Datagram, ToAssociation};
 use crate::socket::{Message, Path};
 use crate::{Count, Drop};
 
-/// Browsers check a pair in use every 2.5 s, others every 5 s (RFC 7675 §5.1).
-const OWNED: Duration = Duration::from_secs(8);
 /// A STUN answer of ours is about 80 bytes.
 const REPLY_BYTES: usize = 256;
 
@@ -62,7 +60,8 @@ impl Core {
         let leg = self.leg_mut(index).ok_or(Drop::StunUnknownUser)?;
         let mut reply = [0; REPLY_BYTES];
         let (id, association) = (leg.id, leg.association);
-        let (len, change) = match leg.ice.handle(now, path.peer, packet, &mut reply) {
+        let Checked { ice, .. } = leg.contact.as_checked().ok_or(Drop::StunUnknownUser)?;
+        let (len, change) = match ice.handle(now, path.peer, packet, &mut reply) {
             ice::Outcome::Reply { len, change } => (len, change),
             ice::Outcome::Drop(ice::Drop::Malformed) => return Err(Drop::StunMalformed),
             ice::Outcome::Drop(_) => return Err(Drop::StunRefused),
@@ -88,21 +87,22 @@ impl Core {
         Ok(())
     }
 
-    /// An address that checks of another leg come from belongs to that leg: whoever can send from a false address must
-    /// not take it away with a password of its own.
+    /// An address that checks of another leg come from, or that was given to a relay leg, belongs to that leg: whoever
+    /// can send from a false address must not take it away with a password of its own.
     fn is_anothers(&self, now: Time, address: SocketAddr, index: u32) -> bool {
         let owner = self.by_address.get(&address).copied().filter(|&owner| owner != index);
-        let heard = owner.and_then(|owner| self.leg(owner)?.ice.last_check());
-        heard.is_some_and(|heard| now.since(heard) < OWNED)
+        let owner = owner.and_then(|owner| self.leg(owner));
+        owner.is_some_and(|owner| owner.contact.keeps_address(now))
     }
 
     /// DTLS is not read here; it takes a millisecond when it is a handshake.
     fn handle_dtls(&mut self, now: Time, index: u32, packet: &[u8]) -> Result<(), Drop> {
         let leg = self.leg_mut(index).ok_or(Drop::UnknownAddress)?;
-        if !leg.meters.dtls.take(now, 1) {
+        let (id, association) = (leg.id, leg.association);
+        let Checked { dtls, .. } = leg.contact.as_checked().ok_or(Drop::DtlsRefused)?;
+        if !dtls.take(now, 1) {
             return Err(Drop::DtlsRate);
         }
-        let (id, association) = (leg.id, leg.association);
         let mut datagram = Datagram { leg: id, len: 0, bytes: [0; DATAGRAM_BYTES] };
         let place = datagram.bytes.get_mut(..packet.len()).ok_or(Drop::TooLong)?;
         place.copy_from_slice(packet);

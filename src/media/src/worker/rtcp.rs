@@ -28,6 +28,7 @@ impl Core {
             Err(_) => return Err(Drop::RtcpRefused),
         };
         self.exit.figures.counts.add(Count::RtcpReceived);
+        leg.contact.authenticated(now);
         // The buffer is put back below; taking it lets the rest be changed while it is read.
         let scratch = core::mem::take(&mut self.scratch);
         let mut left = MAX_NACKS;

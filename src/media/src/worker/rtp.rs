@@ -52,6 +52,7 @@ impl Core {
             Some(inside) => match unprotect.unprotect_rtp(packet, &mut inside.bytes) {
                 Ok(opened) => {
                     self.exit.figures.counts.add(Count::RtpReceived);
+                    leg.contact.authenticated(now);
                     (inside.len, inside.sequence, inside.arrived) =
                         (opened.len, opened.sequence, now);
                     accept(now, leg, inside)

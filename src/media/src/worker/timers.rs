@@ -128,7 +128,7 @@ impl Core {
     fn verdict(&self, now: Time, leg: &Leg) -> Result<Time, LegEnd> {
         let timeouts = &self.config.timeouts;
         let (until, end) = if leg.is_up() {
-            let heard = leg.ice.last_check().unwrap_or(leg.opened);
+            let heard = leg.contact.consented().unwrap_or(leg.opened);
             (heard + timeouts.consent, LegEnd::ConsentLost)
         } else {
             (leg.opened + timeouts.setup, LegEnd::SetupTimeout)

@@ -24,6 +24,7 @@ pub const MID: u8 = 4;
 pub const RID: u8 = 10;
 pub const REPAIRED_RID: u8 = 11;
 pub const TRANSPORT: u8 = 3;
+pub const LEVEL: u8 = 1;
 pub const OPUS: u8 = 111;
 pub const VP8: u8 = 96;
 pub const VP8_RTX: u8 = 97;
@@ -43,7 +44,7 @@ pub fn negotiated() -> Negotiated {
     extensions.set(Extension::Rid, RID);
     extensions.set(Extension::RepairedRid, REPAIRED_RID);
     extensions.set(Extension::TransportCc, TRANSPORT);
-    extensions.set(Extension::AudioLevel, 1);
+    extensions.set(Extension::AudioLevel, LEVEL);
     let codecs =
         vec![params(OPUS, Codec::Opus, None, false), params(VP8, Codec::Vp8, Some(VP8_RTX), true)];
     Negotiated { codecs, extensions }
@@ -55,6 +56,7 @@ pub struct Media {
     pub header: rtp::Header,
     pub payload: Vec<u8>,
     pub mid: Option<Vec<u8>>,
+    pub level: Option<u8>,
     pub from: SocketAddr,
 }
 
@@ -178,13 +180,27 @@ impl Client {
         while self.socket.recv_from(&mut self.discarded).is_ok() {}
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
     /// A connectivity check that nominates.
     pub fn check(&mut self) {
-        let password = self.server_credentials.pwd.clone();
-        self.check_with(password.as_bytes());
+        let packet = self.check_packet();
+        self.send_raw(&packet);
     }
 
     pub fn check_with(&mut self, password: &[u8]) {
+        let packet = self.check_packet_with(password);
+        self.send_raw(&packet);
+    }
+
+    pub fn check_packet(&mut self) -> Vec<u8> {
+        let password = self.server_credentials.pwd.clone();
+        self.check_packet_with(password.as_bytes())
+    }
+
+    fn check_packet_with(&mut self, password: &[u8]) -> Vec<u8> {
         self.transaction = self.transaction.wrapping_add(1);
         let mut packet = [0; 256];
         let user = format!("{}:{}", self.server_credentials.ufrag, self.credentials.ufrag);
@@ -198,7 +214,7 @@ impl Client {
             .fingerprint()
             .finish()
             .unwrap();
-        self.send_raw(&packet[..len]);
+        packet[..len].to_vec()
     }
 
     /// Begin the handshake, expecting a certificate with this fingerprint.
@@ -315,6 +331,7 @@ impl Client {
                     header: *parsed.header(),
                     payload: parsed.payload.to_vec(),
                     mid: parsed.extension(MID).map(<[u8]>::to_vec),
+                    level: parsed.extension(LEVEL).and_then(|level| level.first().copied()),
                     from,
                 });
             }

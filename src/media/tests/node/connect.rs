@@ -3,7 +3,7 @@ use std::time::Duration;
 use offhook_media::{Config, Count, Drop, Limits, Timeouts};
 use offhook_types::LegId;
 use offhook_types::WorkerId;
-use offhook_types::media::{Command, Event, Fingerprint, LegEnd, SrtpProfile};
+use offhook_types::media::{Command, Connection, Event, Fingerprint, LegEnd, OpenLeg, SrtpProfile};
 use offhook_wire::stun::Class;
 
 use crate::client::credentials;
@@ -112,6 +112,23 @@ fn more_legs_than_allowed_are_refused_and_have_an_end() {
     world.open(refused, "127.0.0.1");
     world.until("refused", |world| !world.end_of(leg).is_empty());
     assert_eq!(world.end_of(leg), [LegEnd::Refused]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_and_takes_no_place() {
+    let limits = Limits { legs_per_worker: 2, ..config().limits };
+    let mut world = World::new(Config { limits, ..config() });
+    world.join(0);
+    let local = world.clients[0].server_credentials.clone();
+    for serial in 0..3 {
+        let leg = LegId::new(WorkerId(0), 900 + serial);
+        let local = local.clone();
+        let connection = Connection::Ice { local, remote: None, opens_channels: false };
+        world.node.send(Command::OpenLeg(OpenLeg { leg, room: ROOM, connection })).unwrap();
+        world.until("refused", |world| !world.end_of(leg).is_empty());
+        assert_eq!(world.end_of(leg), [LegEnd::Refused]);
+    }
+    world.join(0);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod allocation;
+mod bridge;
 mod client;
 mod connect;
 mod data;
 mod forward;
 mod hostile;
+mod relay;
 mod repair;
 mod world;
