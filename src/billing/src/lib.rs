@@ -10,12 +10,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
-//pub mod authorize;
+pub mod authorize;
 pub mod cdr;
 pub mod deck;
-//pub mod fraud;
+pub mod fraud;
 pub mod ledger;
 pub mod number;
 pub mod rate;
 pub mod reconcile;
-//pub mod route;
+pub mod refusal;
+pub mod route;

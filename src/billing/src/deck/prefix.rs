@@ -39,6 +39,13 @@ impl Prefix {
         other.0 & below == self.0
     }
 
+    /// Without its last `many` digits; one is always left.
+    pub const fn shortened(self, many: u32) -> Self {
+        let left = self.len().saturating_sub(many);
+        let left = if left == 0 { 1 } else { left };
+        Self(self.0 & (u64::MAX << (64 - 4 * left)))
+    }
+
     /// The integer inside: sorts and compares as the prefixes do.
     pub const fn to_bits(self) -> u64 {
         self.0
