@@ -13,6 +13,8 @@ use crate::message::Message;
 pub use fault::{Drop, Fault, Refusal, Rejected};
 pub use screen::Screen;
 
+pub(crate) use head::{end_of_head, header as header_of, is_clean, lines as unfolded};
+
 /// Longest message read, head and body: what a UDP datagram can carry.
 pub const MAX_MESSAGE: usize = 65_535;
 /// Longest line of a head, after unfolding. A Via list of 71 hops takes about 6 KiB.
