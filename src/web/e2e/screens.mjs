@@ -1,48 +1,66 @@
 // Pictures of every screen, on a phone and on a desk, by day and by night, for somebody to look at:
-//   node e2e/screens.mjs FOLDER
+//   node e2e/screens.mjs FOLDER [app|phone]
+// The screens of calls over the phone network come from a script, all others from the real server.
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Person } from './harness/person.mjs';
 import { Gate, Server } from './harness/server.mjs';
+import { phoneTour } from './phone-screens.mjs';
 
-const folder = process.argv[2];
+const [folder, only] = process.argv.slice(2);
 if (!folder) throw new Error('name the folder for the pictures');
 await mkdir(folder, { recursive: true });
 
 const SIZES = {
-  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 },
+  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
   desk: { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 },
 };
 
-const server = await Server.start();
-const gate = await Gate.before(server);
+const LOOKS = Object.entries(SIZES).flatMap(([size, shape]) =>
+  ['light', 'dark'].map((colorScheme) => {
+    return [`${size}-${colorScheme}`, { ...shape, colorScheme, reducedMotion: 'reduce' }];
+  }),
+);
+
+let server;
+let gate;
 let numbers = 0;
 const number = () => `+1202555${String((numbers += 1)).padStart(4, '0')}`;
-try {
-  for (const [size, shape] of Object.entries(SIZES)) {
-    for (const colorScheme of ['light', 'dark']) {
-      const context = { ...shape, colorScheme, reducedMotion: 'reduce' };
-      await tour(`${size}-${colorScheme}`, context);
-    }
+if (only !== 'phone') await appTours();
+if (only !== 'app') {
+  for (const [name, context] of LOOKS) await phoneTour(camera(`${name}-phone`), context);
+}
+
+async function appTours() {
+  server = await Server.start();
+  gate = await Gate.before(server);
+  try {
+    for (const [name, context] of LOOKS) await tour(name, context);
+  } catch (error) {
+    console.error(await server.log());
+    throw error;
+  } finally {
+    await gate.remove();
+    await server.stop();
   }
-} catch (error) {
-  console.error(await server.log());
-  throw error;
-} finally {
-  await gate.remove();
-  await server.stop();
+}
+
+/** Takes numbered pictures. */
+function camera(name) {
+  let count = 0;
+  return async (page, what, options = {}) => {
+    count += 1;
+    const file = `${name}-${String(count).padStart(2, '0')}-${what}.png`;
+    await page.screenshot({ path: path.join(folder, file), ...options });
+  };
 }
 
 async function tour(name, context) {
   const ada = await Person.arrive(server.url);
   const me = await Person.arrive(gate.url, { context });
-  let count = 0;
-  const shoot = async (what, options = {}) => {
-    count += 1;
-    const file = `${name}-${String(count).padStart(2, '0')}-${what}.png`;
-    await me.page.screenshot({ path: path.join(folder, file), ...options });
-  };
+  const take = camera(name);
+  const shoot = (what, options) => take(me.page, what, options);
   try {
     await ada.signUp(number(), 'Ada Lovelace');
     await signingIn(me, shoot);
@@ -70,7 +88,7 @@ async function signingIn(me, shoot) {
   await me.at('display-name').fill('Marie Curie');
   await shoot('name');
   await me.click('save-name');
-  await me.see('history-empty');
+  await me.online();
   await shoot('home-empty');
 }
 
@@ -146,7 +164,13 @@ async function around(me, ada, shoot) {
   me.page = first;
   await me.click('hang-up');
   await me.click('dismiss-ended');
+  await me.page.goto(`${me.url}#recent`);
   await me.seeText('history-entry', 'Declined');
+  await shoot('recent');
+  await me.click('open-call');
+  await me.see('call-detail');
+  await shoot('app-call-detail');
+  await me.page.goto(`${me.url}#`);
   await shoot('home');
   await me.click('open-settings');
   await me.see('device');

@@ -6,6 +6,7 @@ import './styles/tokens.css';
 import './styles/parts.css';
 import './styles/home.css';
 import './styles/call.css';
+import './styles/phone.css';
 
 const app = new App();
 void app.begin();

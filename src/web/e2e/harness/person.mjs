@@ -20,8 +20,8 @@ const FAKE_DEVICES = ['--use-fake-device-for-media-stream=fps=10', '--use-fake-u
 export const DEADLINE_MS = 30_000;
 
 export class Person {
-  /** `devices: false` has no camera and microphone. */
-  static async arrive(url, { devices = true, context = {} } = {}) {
+  /** `devices: false` has no camera and microphone; `prepare` gets the context before the app. */
+  static async arrive(url, { devices = true, context = {}, prepare } = {}) {
     const person = new Person();
     const args = [...FLAGS, ...(devices ? FAKE_DEVICES : ['--use-fake-ui-for-media-stream'])];
     person.url = url;
@@ -29,6 +29,7 @@ export class Person {
     person.context = await person.browser.newContext({ locale: 'en-US', ...context });
     person.context.setDefaultTimeout(DEADLINE_MS);
     await person.context.addInitScript(instruments);
+    await prepare?.(person.context);
     person.console = [];
     person.page = await person.context.newPage();
     person.watch(person.page);

@@ -3,14 +3,31 @@
 
 import type { CallRoom } from '../media/room';
 import type { LocalMedia } from '../media/local';
-import { Accounts, Credentials, RequestFailed, Session, type Phase, type User } from '../sdk';
+import {
+  Accounts,
+  Credentials,
+  Phone,
+  RequestFailed,
+  Session,
+  type Connected,
+  type Peer,
+  type Phase,
+  type SessionEvent,
+  type User,
+} from '../sdk';
 import { Attention } from './attention';
-import { Calls, type Call, type CallsState } from './calls';
+import type { Call } from './call';
+import { Calls, type CallsState } from './calls';
+import { deviceName } from './device';
+import { Dialer, type Via } from './dialer';
 import { History } from './history';
+import { Keys } from './keys';
 import { Observable } from './observable';
+import { recall, remember } from './own';
 import { preferences } from './preferences';
 import { Tabs } from './tabs';
 import { Tones } from './tones';
+import { Wallet } from './wallet';
 import { callRefused, peerName } from './words';
 
 export interface AppState {
@@ -42,33 +59,43 @@ export class App {
   readonly session: Session;
   readonly calls: Calls;
   readonly history: History;
+  readonly phone: Phone;
+  readonly wallet: Wallet;
+  readonly dialer: Dialer;
+  private readonly keys: Keys;
   private readonly attention = new Attention();
   private readonly tabs: Tabs;
   private readonly bearer = (refused?: string) => this.credentials.bearer(refused);
   /** The call whose media is open, by key. */
   private mediaFor = '';
   private previous: CallsState;
+  /** What rings or hums at the moment, and for which call. */
+  private sounding = '';
 
   constructor() {
     this.session = new Session({
       url: `${location.origin.replace(/^http/, 'ws')}/v1/connect`,
       bearer: this.bearer,
       onPhase: (phase) => this.enter(phase),
-      onConnected: (connected) => {
-        this.credentials.rename(connected.user);
-        this.state.update({ user: connected.user });
-        this.calls.connected(connected);
-      },
-      onEvent: (event) => this.calls.handle(event),
+      onConnected: (connected) => this.connected(connected),
+      onEvent: (event) => this.handle(event),
     });
     const request = this.session.request.bind(this.session);
     this.history = new History(request);
     this.calls = new Calls({
       request,
-      onRefused: (error) => this.state.update({ notice: callRefused(error) }),
+      onRefused: (error, via) => this.refused(error, via),
+      onHoldFailed: () => this.tell('The call could not be put on hold or taken back. Try again.'),
       onHistory: (id) => void (id ? this.history.expect(id) : this.history.refresh()),
       causeOf: (id) => this.history.causeOf(id),
     });
+    this.phone = new Phone(request);
+    this.wallet = new Wallet(this.phone);
+    this.dialer = new Dialer(this.phone, preferences.value.via);
+    this.dialer.state.subscribe(({ via }) => {
+      if (via !== preferences.value.via) preferences.update({ via });
+    });
+    this.keys = new Keys(this.phone, () => this.tell('The keys did not get through. Try again.'));
     this.previous = this.calls.state.value;
     this.calls.state.subscribe((state) => this.follow(state));
     this.tabs = new Tabs({
@@ -125,6 +152,10 @@ export class App {
     this.state.update({ notice: '' });
   }
 
+  private tell(notice: string): void {
+    this.state.update({ notice });
+  }
+
   private goOnline(): void {
     this.state.update({ elsewhere: 'no' });
     this.session.start();
@@ -138,11 +169,30 @@ export class App {
       this.credentials.forget();
       this.calls.clear();
       this.history.clear();
+      this.wallet.clear();
+      this.dialer.clear();
       this.state.update({ user: undefined });
     } else if (phase === 'replaced') {
       this.calls.clear();
       this.state.update({ elsewhere: 'open' });
     }
+  }
+
+  private connected(connected: Connected): void {
+    this.credentials.rename(connected.user);
+    this.state.update({ user: connected.user });
+    this.calls.connected(connected);
+    if (!connected.resumed) void this.wallet.refresh();
+  }
+
+  private handle(event: SessionEvent): void {
+    if (event.kind !== 'balance') {
+      this.calls.handle(event);
+      return;
+    }
+    this.wallet.take(event.balance);
+    // How long the balance lasts has changed.
+    this.dialer.refresh();
   }
 
   private tokensChanged(): void {
@@ -152,9 +202,51 @@ export class App {
 
   // ------------------------------------------------------------ calls
 
+  /** Over the app. */
   call(number: string, video: boolean, displayName = ''): void {
     this.dismissNotice();
-    void this.calls.place(number, video, this.history.known({ number, displayName }));
+    const peer = this.history.known({ number, displayName });
+    void this.calls.place({ number, peer, via: 'app', video });
+  }
+
+  /** Over the phone network, what was dialed, for the price that is on the screen. */
+  callPhone(): void {
+    const { quote } = this.dialer;
+    if (!quote) return;
+    this.dismissNotice();
+    const { number, emergency } = quote;
+    const peer = this.history.known({ number, displayName: '' });
+    const anonymous = this.dialer.state.value.anonymous && !emergency;
+    void this.calls.place({ number, peer, via: 'phone', video: false, quote, anonymous });
+  }
+
+  /** The same way as before; over the phone network its price is shown first. */
+  callAgain(peer: Peer, via: Via, video = false): void {
+    if (via === 'app') {
+      this.call(peer.number, video, peer.displayName);
+      return;
+    }
+    this.calls.dismissEnded();
+    this.dialer.prefill(peer.number, 'phone');
+    location.hash = '';
+  }
+
+  /** A key during a call over the phone network. */
+  press(face: string): void {
+    const call = this.calls.state.value.current;
+    if (call?.via !== 'phone' || !call.id) return;
+    this.tapped(face);
+    void this.keys.press(call.id, face);
+  }
+
+  /** What a key of a telephone sounds like to who presses it. */
+  tapped(face: string): void {
+    if (preferences.value.keyTones) this.tones.key(face);
+  }
+
+  private refused(error: RequestFailed, via: Via): void {
+    this.tell(callRefused(error, via));
+    if (via === 'phone') this.dialer.refresh();
   }
 
   /** Rings, hums and opens devices as the call on the screen changes. */
@@ -162,21 +254,31 @@ export class App {
     const [before, now] = [this.previous.current, state.current];
     const ended = this.previous.ended !== state.ended ? state.ended : undefined;
     this.previous = state;
-    if (before?.key !== now?.key || before?.stage !== now?.stage) this.sound(now);
+    this.sound(now);
     if (ended?.durationMs) this.tones.ended();
+    // The number stays for another try when the call was refused.
+    const confirmed = before?.stage === 'placing' && now?.key === before.key && now.id !== '';
+    if (confirmed) this.dialer.clear();
     void this.openMedia(now);
   }
 
-  private sound(call: Call | undefined): void {
+  private readonly sound = (call = this.calls.state.value.current): void => {
+    // The network's own tones take the place of ours as soon as they arrive.
+    const early = (this.state.value.room?.view.value.peer?.audio.length ?? 0) > 0;
+    const rings = call?.stage === 'incoming';
+    const hums = call?.stage === 'ringing' && !early;
+    const sounding = rings || hums ? `${call.key} ${call.stage}` : '';
+    if (sounding === this.sounding) return;
+    this.sounding = sounding;
     this.attention.stop();
     this.tones.stop();
-    if (call?.stage === 'incoming') {
+    if (call && rings) {
       this.tones.ring(preferences.value.ringtone);
       this.attention.start(peerName(call.peer), call.video);
-    } else if (call?.stage === 'ringing') {
+    } else if (hums) {
       this.tones.ringback();
     }
-  }
+  };
 
   private async openMedia(call: Call | undefined): Promise<void> {
     const { room, preview } = this.state.value;
@@ -212,7 +314,9 @@ export class App {
         if (this.state.value.preview === opened) this.state.set({ ...this.state.value });
       });
     }
-    if (call.stage !== 'accepted' || !call.grant || this.state.value.room || !local) return;
+    // Over the phone network the grant comes before the answer, so that one is heard from the first
+    // word on: the answer changes nothing here.
+    if (!call.grant || this.state.value.room || !local) return;
     const room = new media.CallRoom({
       grant: call.grant,
       local,
@@ -220,51 +324,7 @@ export class App {
       camera,
       onOwn: (own) => remember(call.id, own),
     });
+    room.view.subscribe(() => this.sound());
     this.state.update({ room, preview: undefined });
   }
 }
-
-/** Survives a reload of the page, not the end of the tab. */
-const OWN_KEY = 'offhook.call';
-
-interface Own {
-  microphone: boolean;
-  camera: boolean;
-}
-
-function remember(callId: string, own: Own): void {
-  sessionStorage.setItem(OWN_KEY, JSON.stringify({ callId, ...own }));
-}
-
-function recall(callId: string): Own | undefined {
-  try {
-    const own = JSON.parse(sessionStorage.getItem(OWN_KEY) ?? '{}') as Own & { callId?: string };
-    return own.callId === callId ? own : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** "Firefox on Linux": what this device is called in the list of devices. */
-function deviceName(): string {
-  const agent = navigator.userAgent;
-  const browsers: [RegExp, string][] = [
-    [/Edg\//, 'Edge'],
-    [/OPR\//, 'Opera'],
-    [/Firefox\//, 'Firefox'],
-    [/Chrome\//, 'Chrome'],
-    [/Safari\//, 'Safari'],
-  ];
-  const systems: [RegExp, string][] = [
-    [/iPhone|iPad/, 'iOS'],
-    [/Android/, 'Android'],
-    [/Mac OS/, 'macOS'],
-    [/Windows/, 'Windows'],
-    [/CrOS/, 'ChromeOS'],
-    [/Linux/, 'Linux'],
-  ];
-  const name = (table: [RegExp, string][]) => table.find(([sign]) => sign.test(agent))?.[1];
-  return `${name(browsers) ?? 'Browser'} on ${name(systems) ?? 'this computer'}`;
-}
-
-export { RequestFailed };

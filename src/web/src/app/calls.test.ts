@@ -9,12 +9,14 @@ function world() {
     asked.push(message);
     return new Promise<Reply>((resolve, reject) => answers.push({ resolve, reject }));
   });
-  const [onRefused, onHistory] = [vi.fn(), vi.fn()];
+  const [onRefused, onHistory, onHoldFailed] = [vi.fn(), vi.fn(), vi.fn()];
   const causeOf = vi.fn(async () => 'CALL_CAUSE_NO_ANSWER' as const);
-  const calls = new Calls({ request, onRefused, onHistory, causeOf });
+  const calls = new Calls({ request, onRefused, onHistory, onHoldFailed, causeOf });
   const current = () => calls.state.value.current;
   const ended = () => calls.state.value.ended;
-  return { calls, asked, answers, current, ended, onRefused };
+  const place = (number: string, video = false) =>
+    void calls.place({ number, via: 'app', video });
+  return { calls, asked, answers, current, ended, place, onRefused, onHoldFailed };
 }
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
@@ -27,6 +29,7 @@ const incoming = {
   from: ada,
   media: 'CALL_MEDIA_VIDEO' as const,
   ringsForMs: 30_000,
+  via: 'CALL_VIA_APP' as const,
 };
 
 function connected(calls: Partial<CallSnapshot>[]): Connected {
@@ -39,6 +42,9 @@ function connected(calls: Partial<CallSnapshot>[]): Connected {
     grant: undefined,
     acceptedAt: 5,
     ringsForMs: 0,
+    via: 'CALL_VIA_UNSPECIFIED',
+    held: false,
+    heldByPeer: false,
     ...call,
   });
   return {
@@ -56,7 +62,7 @@ afterEach(() => void vi.useRealTimers());
 
 test('an outgoing call goes through its stages', async () => {
   const w = world();
-  void w.calls.place('2025550123', true);
+  w.place('2025550123', true);
   expect(w.current()?.stage).toBe('placing');
   w.answers[0]?.resolve(placed('c'));
   await settle();
@@ -72,7 +78,7 @@ test('an outgoing call goes through its stages', async () => {
 
 test('events that overtake the reply to place are not lost', async () => {
   const w = world();
-  void w.calls.place('1', false);
+  w.place('1');
   w.calls.handle({ kind: 'ended', callId: 'c', cause: 'CALL_CAUSE_BUSY', durationMs: 0 });
   w.answers[0]?.resolve(placed('c'));
   await settle();
@@ -81,7 +87,7 @@ test('events that overtake the reply to place are not lost', async () => {
 
 test('a call cancelled before it has an id is cancelled when the id comes', async () => {
   const w = world();
-  void w.calls.place('1', false);
+  w.place('1');
   w.calls.leave();
   expect(w.current()).toBeUndefined();
   w.answers[0]?.resolve(placed('c'));
@@ -91,7 +97,7 @@ test('a call cancelled before it has an id is cancelled when the id comes', asyn
 
 test('a call that is refused says why', async () => {
   const w = world();
-  void w.calls.place('1', false);
+  w.place('1');
   w.answers[0]?.reject(new RequestFailed({ code: 'ERROR_CODE_BAD_NUMBER' }));
   await settle();
   expect(w.current()).toBeUndefined();
@@ -141,7 +147,7 @@ test('leaving says the word that fits the stage', async () => {
 
 test('both calling each other become one accepted call', async () => {
   const w = world();
-  void w.calls.place('1', false);
+  w.place('1');
   w.calls.handle(incoming);
   w.answers[0]?.resolve(placed('in'));
   await settle();
@@ -165,7 +171,7 @@ test('a call accepted on another device is not shown', () => {
 
 test('a call missing from the new session ended, and history says how', async () => {
   const w = world();
-  void w.calls.place('1', false);
+  w.place('1');
   w.answers[0]?.resolve(placed('c'));
   await settle();
   w.calls.connected(connected([]));

@@ -5,54 +5,25 @@ import {
   RequestFailed,
   type CallCause,
   type CallEvent,
-  type CallMedia,
   type CallSnapshot,
   type Connected,
-  type MediaGrant,
-  type Peer,
+  type Incoming,
   type Reply,
   type Request,
 } from '../sdk';
+import {
+  fromSnapshot,
+  mediaOf,
+  newCall,
+  toPlace,
+  viaOf,
+  type Call,
+  type Ended,
+  type Order,
+  type Stage,
+} from './call';
+import type { Via } from './dialer';
 import { Observable } from './observable';
-
-export type Stage =
-  /** The server has not confirmed the call yet. */
-  | 'placing'
-  /** Devices of the callee are being told. */
-  | 'placed'
-  /** At least one of them rings. */
-  | 'ringing'
-  | 'incoming'
-  /** Answered here; the server has not said yet whether we were first. */
-  | 'accepting'
-  | 'accepted';
-
-export interface Call {
-  /** The same for the life of the call on this page, unlike `id`. */
-  key: string;
-  /** The server's id; empty while placing. */
-  id: string;
-  direction: 'outgoing' | 'incoming';
-  peer: Peer;
-  video: boolean;
-  /** Whether this side starts with its camera on. */
-  camera: boolean;
-  stage: Stage;
-  grant: MediaGrant | undefined;
-  /** By this machine's clock; 0 until accepted. */
-  acceptedAt: number;
-}
-
-/** What is told about a call that is over. */
-export interface Ended {
-  peer: Peer;
-  direction: Call['direction'];
-  video: boolean;
-  cause: CallCause;
-  /** Ended by the person at this device. */
-  byMe: boolean;
-  durationMs: number;
-}
 
 export interface CallsState {
   /** The one call on the screen. */
@@ -62,8 +33,10 @@ export interface CallsState {
 
 export interface CallsOptions {
   request: (request: Request) => Promise<Reply>;
-  /** A call could not be placed, and why. */
-  onRefused: (error: RequestFailed) => void;
+  /** A call could not be placed or answered, and why. */
+  onRefused: (error: RequestFailed, via: Via) => void;
+  /** A call could not be put on hold, or taken back. */
+  onHoldFailed: () => void;
   /** The history has something new: the call of that name, or it is not known what. */
   onHistory: (callId?: string) => void;
   /** Finds out how a call ended that ended unseen. */
@@ -82,26 +55,21 @@ export class Calls {
 
   // ------------------------------------------------------------ what the person does
 
-  async place(number: string, video: boolean, peer?: Peer): Promise<void> {
+  async place(order: Order): Promise<void> {
     if (this.list.length > 0) return;
-    const call = this.add({
-      id: '',
-      direction: 'outgoing',
-      peer: peer ?? { number, displayName: '' },
-      video,
-      camera: video,
-      stage: 'placing',
-      grant: undefined,
-      acceptedAt: 0,
-    });
+    const { number, via, video, quote } = order;
+    const peer = order.peer ?? { number, displayName: '' };
+    const call = this.add(
+      newCall({ direction: 'outgoing', peer, via, video, quote, stage: 'placing' }),
+    );
     try {
-      const reply = await this.options.request({ place: { number, media: mediaOf(video) } });
+      const reply = await this.options.request({ place: toPlace(order) });
       if (reply.kind === 'placed') this.confirm(call.key, reply.callId, reply.number);
     } catch (error) {
       // After a lost session the call may have come back in the new session's list.
       if (!this.find(call.key) || this.find(call.key)?.id) return;
       this.remove(call.key);
-      if (error instanceof RequestFailed) this.options.onRefused(error);
+      if (error instanceof RequestFailed) this.options.onRefused(error, via);
     } finally {
       this.early = [];
     }
@@ -121,8 +89,22 @@ export class Calls {
         this.end(now, 'CALL_CAUSE_CANCELLED', 0);
       } else {
         this.change(call.key, { stage: 'incoming' });
-        if (error instanceof RequestFailed) this.options.onRefused(error);
+        if (error instanceof RequestFailed) this.options.onRefused(error, call.via);
       }
+    }
+  }
+
+  /** Shown at once; the server's word comes with [CallHeld] or with a refusal. */
+  async hold(held: boolean): Promise<void> {
+    const call = this.state.value.current;
+    if (call?.stage !== 'accepted' || call.via !== 'phone' || call.held === held) return;
+    this.change(call.key, { held });
+    try {
+      await this.options.request({ hold: { callId: call.id, held } });
+    } catch {
+      if (!this.find(call.key)) return;
+      this.change(call.key, { held: !held });
+      this.options.onHoldFailed();
     }
   }
 
@@ -159,7 +141,7 @@ export class Calls {
 
   handle(event: CallEvent): void {
     if (event.kind === 'incoming') {
-      this.ring(event.callId, event.from, event.media, event.ringsForMs);
+      this.ring(event);
       return;
     }
     const call = this.list.find((one) => one.id === event.callId);
@@ -168,14 +150,32 @@ export class Calls {
       if (event.kind === 'ended') this.options.onHistory(event.callId);
       return;
     }
-    if (event.kind === 'ringing' && call.stage === 'placed') {
-      this.change(call.key, { stage: 'ringing' });
-    } else if (event.kind === 'accepted') {
-      this.stopRingTimer(call.key);
-      const acceptedAt = call.acceptedAt || Date.now();
-      this.change(call.key, { stage: 'accepted', grant: event.grant, acceptedAt });
-    } else if (event.kind === 'ended') {
-      this.end(call, event.cause, event.durationMs);
+    this.happen(call, event);
+  }
+
+  private happen(call: Call, event: Exclude<CallEvent, Incoming>): void {
+    const { key, stage } = call;
+    switch (event.kind) {
+      case 'ringing':
+        if (stage === 'placed') this.change(key, { stage: 'ringing' });
+        break;
+      case 'progress':
+        if (stage === 'placed' || stage === 'ringing') this.change(key, { grant: event.grant });
+        break;
+      case 'accepted': {
+        this.stopRingTimer(key);
+        const grant = event.grant ?? call.grant;
+        this.change(key, { stage: 'accepted', grant, acceptedAt: call.acceptedAt || Date.now() });
+        break;
+      }
+      case 'held':
+        this.change(key, event.byPeer ? { heldByPeer: event.held } : { held: event.held });
+        break;
+      case 'warning':
+        this.change(key, { warning: { at: Date.now() + event.leftMs, cause: event.cause } });
+        break;
+      case 'ended':
+        this.end(call, event.cause, event.durationMs);
     }
   }
 
@@ -191,48 +191,34 @@ export class Calls {
   }
 
   private adopt(snapshot: CallSnapshot): void {
-    const { callId, peer, grant } = snapshot;
+    const { callId, peer: from, media, ringsForMs, via } = snapshot;
     const accepted = snapshot.state === 'CALL_STATE_ACCEPTED';
-    const video = snapshot.media === 'CALL_MEDIA_VIDEO';
     const outgoing = snapshot.direction === 'CALL_DIRECTION_OUTGOING';
     const known =
       this.list.find((one) => one.id === callId) ??
       this.list.find((one) => outgoing && one.stage === 'placing');
     // Accepted without a grant: another device of this user is talking.
-    if (accepted && !grant) {
+    if (accepted && !snapshot.grant) {
       if (known) this.end(known, 'CALL_CAUSE_ANSWERED_ELSEWHERE', 0);
       return;
     }
     if (!accepted && !outgoing) {
-      this.ring(callId, peer, snapshot.media, snapshot.ringsForMs);
+      this.ring({ kind: 'incoming', callId, from, media, ringsForMs, via });
       return;
     }
-    const rings = snapshot.state === 'CALL_STATE_RINGING' ? 'ringing' : 'placed';
-    const stage: Stage = accepted ? 'accepted' : rings;
-    const acceptedAt = accepted ? known?.acceptedAt || snapshot.acceptedAt : 0;
-    const fields = { id: callId, peer, video, stage, grant, acceptedAt };
-    if (known) {
-      this.change(known.key, fields);
-    } else {
-      this.add({ ...fields, direction: outgoing ? 'outgoing' : 'incoming', camera: video });
-    }
+    const fields = fromSnapshot(snapshot, known);
+    if (known) this.change(known.key, fields);
+    else this.add(newCall(fields));
   }
 
-  private ring(id: string, peer: Peer, media: CallMedia, ringsForMs: number): void {
+  private ring({ callId: id, from: peer, media, ringsForMs, via }: Incoming): void {
     // Without it the caller hears nothing.
     this.options.request({ ringAck: { callId: id } }).catch(() => undefined);
     if (this.list.some((one) => one.id === id)) return;
     const video = media === 'CALL_MEDIA_VIDEO';
-    const call = this.add({
-      id,
-      direction: 'incoming',
-      peer,
-      video,
-      camera: video,
-      stage: 'incoming',
-      grant: undefined,
-      acceptedAt: 0,
-    });
+    const call = this.add(
+      newCall({ id, direction: 'incoming', peer, via: viaOf(via), video, stage: 'incoming' }),
+    );
     // The server ends it in time. This is for when we cannot hear the server.
     const stop = () => {
       const now = this.find(call.key);
@@ -277,8 +263,8 @@ export class Calls {
   }
 
   private tell(call: Call, cause: CallCause, durationMs: number, byMe: boolean): void {
-    const { peer, direction, video } = call;
-    this.state.update({ ended: { peer, direction, video, cause, byMe, durationMs } });
+    const { id, peer, direction, via, video } = call;
+    this.state.update({ ended: { id, peer, direction, via, video, cause, byMe, durationMs } });
   }
 
   /** A request whose failure changes nothing for the person: the server's events tell the rest. */
@@ -323,10 +309,6 @@ export class Calls {
     clearTimeout(this.ringTimers.get(key));
     this.ringTimers.delete(key);
   }
-}
-
-function mediaOf(video: boolean): CallMedia {
-  return video ? 'CALL_MEDIA_VIDEO' : 'CALL_MEDIA_AUDIO';
 }
 
 /** Which of two calls is on the screen; two happen only for a moment, when both sides call. */

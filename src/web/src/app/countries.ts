@@ -60,6 +60,21 @@ export function prettyNumber(number: string): string {
 
 /** What was typed, without spaces, dots, dashes, brackets; undefined when it cannot be a number. */
 export function dialable(typed: string): string | undefined {
-  const digits = typed.replace(/[\s().\-/]/g, '').replace(/^00/, '+');
+  const digits = undecorated(typed);
   return /^\+?\d{4,15}$/.test(digits) ? digits : undefined;
+}
+
+/** The same for the phone network, which knows short codes such as 112 too. */
+export function phoneDialable(typed: string): string | undefined {
+  const digits = undecorated(typed);
+  return /^(\d{2,17}|\+\d{5,15})$/.test(digits) ? digits : undefined;
+}
+
+function undecorated(typed: string): string {
+  return typed.replace(/[\s().\-/]/g, '').replace(/^00/, '+');
+}
+
+/** What somebody pasted, with only what belongs to a number: links and words lose the rest. */
+export function pasted(text: string): string {
+  return text.replace(/^\s*(tel|sms|sip):/i, '').replace(/[^\d+*#().\-/ ]/g, '').trim();
 }

@@ -12,6 +12,9 @@ function entry(callId: string, fields: Partial<HistoryEntry> = {}): HistoryEntry
     placedAt: 10,
     acceptedAt: 0,
     endedAt: 20,
+    via: 'CALL_VIA_APP',
+    chargeMicros: 0n,
+    currency: '',
     ...fields,
   };
 }

@@ -1,5 +1,6 @@
 // What the person chose for this browser. Nothing here leaves it.
 
+import type { Via } from './dialer';
 import { Observable } from './observable';
 
 export interface Preferences {
@@ -8,6 +9,10 @@ export interface Preferences {
   speaker: string;
   ringtone: Ringtone;
   country: string;
+  /** How the last number was dialed. */
+  via: Via;
+  /** Whether keys sound like those of a telephone. */
+  keyTones: boolean;
 }
 
 export type Ringtone = 'meadow' | 'chimes' | 'classic' | 'silent';
@@ -20,6 +25,8 @@ const DEFAULTS: Preferences = {
   speaker: '',
   ringtone: 'meadow',
   country: '',
+  via: 'app',
+  keyTones: true,
 };
 
 export const preferences = new Observable<Preferences>(load());

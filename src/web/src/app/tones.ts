@@ -61,6 +61,18 @@ export class Tones {
     this.play(ENDED);
   }
 
+  /** The two tones of a telephone's key; over whatever else sounds. */
+  key(face: string): void {
+    const tones = KEY_TONES[face];
+    if (!tones) return;
+    const audio = this.audio();
+    const sound = () => {
+      for (const hertz of tones) schedule(audio, audio.destination, { ...KEY_NOTE, hertz });
+    };
+    if (audio.state === 'running') sound();
+    else void audio.resume().then(sound, () => undefined);
+  }
+
   stop(): void {
     clearInterval(this.repeat);
     this.repeat = undefined;
@@ -95,6 +107,17 @@ export class Tones {
     return this.context;
   }
 }
+
+const ROWS = [697, 770, 852, 941];
+const COLUMNS = [1209, 1336, 1477, 1633];
+const KEY_NOTE = { at: 0, seconds: 0.12, level: 0.06, wave: 'sine' } as const;
+
+/** A key's row and column (ITU-T Q.23), in hertz. */
+const KEY_TONES = Object.fromEntries(
+  ['123A', '456B', '789C', '*0#D'].flatMap((row, i) =>
+    [...row].map((face, j) => [face, [ROWS[i] ?? 0, COLUMNS[j] ?? 0]]),
+  ),
+) as Record<string, [number, number]>;
 
 /** Browsers refuse, and complain, before the first tap on the page. */
 function vibrate(pattern: VibratePattern = [400, 200, 400]): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dialable, prettyNumber } from './countries';
-import { clock, spoken, when } from './words';
+import { clock, spoken, when } from './times';
 
 test('numbers are grouped for reading', () => {
   for (const [number, pretty] of [

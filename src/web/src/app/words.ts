@@ -1,11 +1,14 @@
 // Everything the app says about calls and failures, in words that a person understands.
 
 import { RequestFailed, type CallCause, type Peer } from '../sdk';
-import type { Ended } from './calls';
+import type { Ended } from './call';
 import { prettyNumber } from './countries';
+import type { Via } from './dialer';
+import { HIDDEN_NUMBER, phoneRefused } from './prices';
+import { spoken, waiting } from './times';
 
 export function peerName(peer: Peer): string {
-  return peer.displayName || prettyNumber(peer.number) || 'Unknown caller';
+  return peer.displayName || prettyNumber(peer.number) || HIDDEN_NUMBER;
 }
 
 /** Why a call ended: a short headline and, where it helps, one more sentence. */
@@ -13,6 +16,40 @@ export function endedWords(ended: Ended): { title: string; detail: string } {
   const name = peerName(ended.peer);
   if (ended.direction === 'incoming' && !ended.durationMs) return missedWords(ended, name);
   const lasted = ended.durationMs ? `You talked for ${spoken(ended.durationMs)}.` : '';
+  const phone = ended.via === 'phone' ? phoneWords(ended.cause, name, lasted) : undefined;
+  return phone ?? appWords(ended, lasted);
+}
+
+/** Where the phone network makes a difference. */
+function phoneWords(cause: CallCause, name: string, lasted: string) {
+  switch (cause) {
+    case 'CALL_CAUSE_NO_ANSWER':
+      return { title: `${name} didn’t answer`, detail: '' };
+    case 'CALL_CAUSE_UNAVAILABLE':
+      return {
+        title: `${name} can’t be reached`,
+        detail: 'The number may not exist, or its phone may be switched off.',
+      };
+    case 'CALL_CAUSE_INVALID_NUMBER':
+      return { title: 'The number can’t be called', detail: 'Check it and try again.' };
+    case 'CALL_CAUSE_NOT_PERMITTED':
+      return { title: 'Your account can’t call there', detail: '' };
+    case 'CALL_CAUSE_NO_CREDIT':
+      return { title: 'Not enough credit', detail: 'Your balance doesn’t pay for this call.' };
+    case 'CALL_CAUSE_CREDIT_ENDED':
+      return { title: 'Your credit ran out', detail: lasted };
+    case 'CALL_CAUSE_CARRIER':
+      return {
+        title: 'The phone network couldn’t take the call',
+        detail: 'Nothing was charged. Try again in a moment.',
+      };
+    default:
+      return undefined;
+  }
+}
+
+function appWords(ended: Ended, lasted: string): { title: string; detail: string } {
+  const name = peerName(ended.peer);
   switch (ended.cause) {
     case 'CALL_CAUSE_DECLINED':
       return { title: `${name} declined the call`, detail: 'You can try again later.' };
@@ -60,7 +97,7 @@ function missedWords(ended: Ended, name: string): { title: string; detail: strin
 
 /** One word or two for a line of the history. */
 export function outcomeWords(cause: CallCause, incoming: boolean, accepted: boolean): string {
-  if (accepted) return cause === 'CALL_CAUSE_CONNECTION_LOST' ? 'Connection lost' : '';
+  if (accepted) return CUT_OFF[cause] ?? '';
   switch (cause) {
     case 'CALL_CAUSE_DECLINED':
     case 'CALL_CAUSE_DECLINED_ELSEWHERE':
@@ -73,13 +110,26 @@ export function outcomeWords(cause: CallCause, incoming: boolean, accepted: bool
       return incoming ? 'Missed' : 'No answer';
     case 'CALL_CAUSE_UNAVAILABLE':
       return incoming ? 'Missed' : 'Not reached';
+    case 'CALL_CAUSE_NO_CREDIT':
+      return 'No credit';
+    case 'CALL_CAUSE_NOT_PERMITTED':
+      return 'Not permitted';
+    case 'CALL_CAUSE_INVALID_NUMBER':
+      return 'Not a number';
     default:
       return incoming ? 'Missed' : 'Not connected';
   }
 }
 
+const CUT_OFF: Partial<Record<CallCause, string>> = {
+  CALL_CAUSE_CONNECTION_LOST: 'Connection lost',
+  CALL_CAUSE_CREDIT_ENDED: 'Credit ran out',
+};
+
 /** A call that could not be placed or answered. */
-export function callRefused(error: RequestFailed): string {
+export function callRefused(error: RequestFailed, via: Via): string {
+  const phone = via === 'phone' ? phoneRefused(error) : undefined;
+  if (phone) return phone;
   switch (error.code) {
     case 'ERROR_CODE_BAD_NUMBER':
     case 'ERROR_CODE_BAD_REQUEST':
@@ -118,57 +168,27 @@ export function signInRefused(error: unknown, step: 'number' | 'code'): string {
   }
 }
 
-export function waiting(seconds: number): string {
-  if (seconds <= 0) return 'a moment';
-  if (seconds < 90) return `${seconds} seconds`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 90 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
+/** How a call came to its end, for the page about it. */
+export function causeWords(cause: CallCause, incoming: boolean): string {
+  if (cause === 'CALL_CAUSE_CANCELLED') return incoming ? 'The caller gave up' : 'You cancelled it';
+  return CAUSE_WORDS[cause];
 }
 
-/** 3:07 or 1:02:09. */
-export function clock(ms: number): string {
-  const total = Math.max(0, Math.floor(ms / 1000));
-  const [h, m, s] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
-  const two = (n: number) => String(n).padStart(2, '0');
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
-
-/** "11 min 54 s": cannot be taken for a time of day. */
-export function brief(ms: number): string {
-  const total = Math.max(1, Math.round(ms / 1000));
-  const units: [number, string][] = [
-    [Math.floor(total / 3600), 'h'],
-    [Math.floor(total / 60) % 60, 'min'],
-    [total % 60, 's'],
-  ];
-  const parts = units.filter(([n]) => n > 0).map(([n, unit]) => `${n} ${unit}`);
-  return parts.slice(0, 2).join(' ');
-}
-
-/** "2 minutes 5 seconds", for sentences and screen readers. */
-export function spoken(ms: number): string {
-  const total = Math.max(1, Math.round(ms / 1000));
-  const units: [number, string][] = [
-    [Math.floor(total / 3600), 'hour'],
-    [Math.floor(total / 60) % 60, 'minute'],
-    [total % 60, 'second'],
-  ];
-  const parts = units.filter(([n]) => n > 0).map(([n, unit]) => `${n} ${unit}${n > 1 ? 's' : ''}`);
-  return parts.slice(0, 2).join(' ');
-}
-
-/** Short: today the time, this week the day, before that the date. */
-export function when(ms: number, now = Date.now()): string {
-  const date = new Date(ms);
-  const midnight = new Date(now).setHours(0, 0, 0, 0);
-  if (ms >= midnight) {
-    return new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(date);
-  }
-  if (ms >= midnight - DAY_MS) return 'Yesterday';
-  if (ms >= midnight - 6 * DAY_MS) {
-    return new Intl.DateTimeFormat(undefined, { weekday: 'long' }).format(date);
-  }
-  return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }).format(date);
-}
-
-const DAY_MS = 86_400_000;
+const CAUSE_WORDS: Record<Exclude<CallCause, 'CALL_CAUSE_CANCELLED'>, string> = {
+  CALL_CAUSE_UNSPECIFIED: 'Not known',
+  CALL_CAUSE_HUNG_UP: 'Hung up',
+  CALL_CAUSE_DECLINED: 'Declined',
+  CALL_CAUSE_BUSY: 'The line was busy',
+  CALL_CAUSE_NO_ANSWER: 'Nobody answered',
+  CALL_CAUSE_UNAVAILABLE: 'Could not be reached',
+  CALL_CAUSE_ANSWERED_ELSEWHERE: 'Answered on another device',
+  CALL_CAUSE_DECLINED_ELSEWHERE: 'Declined on another device',
+  CALL_CAUSE_CONNECTION_LOST: 'The connection was lost',
+  CALL_CAUSE_TIME_LIMIT: 'The longest call allowed was reached',
+  CALL_CAUSE_SERVER: 'Something went wrong on our side',
+  CALL_CAUSE_INVALID_NUMBER: 'The number can’t be called',
+  CALL_CAUSE_NOT_PERMITTED: 'Your account can’t call there',
+  CALL_CAUSE_NO_CREDIT: 'The balance did not pay for it',
+  CALL_CAUSE_CREDIT_ENDED: 'The balance was used up',
+  CALL_CAUSE_CARRIER: 'The phone network could not take it',
+};

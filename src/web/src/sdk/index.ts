@@ -5,4 +5,5 @@ export { Accounts, RequestFailed } from './accounts';
 export { Backoff } from './backoff';
 export { Credentials } from './credentials';
 export * from './messages';
+export { KEYS_AT_ONCE, Phone, type Balance, type Charge, type Quote } from './phone';
 export { CLOSE_REPLACED, Session, type Phase, type SessionOptions } from './session';

@@ -2,13 +2,33 @@
 // 64-bit integers as strings, enums by name, fields with default values left out).
 //
 // Times and sequence numbers are plain numbers in here: milliseconds since 1970 and event counts
-// stay far below 2^53.
+// stay far below 2^53. Money is a bigint.
 
-export type CallMedia = 'CALL_MEDIA_UNSPECIFIED' | 'CALL_MEDIA_AUDIO' | 'CALL_MEDIA_VIDEO';
-export type CallState = (typeof CALL_STATES)[number];
-export type CallDirection = (typeof DIRECTIONS)[number];
-export type CallCause = (typeof CAUSES)[number];
-export type ErrorCode = (typeof ERROR_CODES)[number];
+import {
+  CALL_STATES,
+  CAUSES,
+  DIRECTIONS,
+  ERROR_CODES,
+  MEDIA,
+  VIAS,
+  type CallCause,
+  type CallDirection,
+  type CallMedia,
+  type CallState,
+  type CallVia,
+  type ErrorCode,
+} from './enums';
+import { big, int, list, object, oneOf, text, type Fields } from './json';
+import {
+  readBalance,
+  readCharge,
+  readQuote,
+  type Balance,
+  type Charge,
+  type Quote,
+} from './phone';
+
+export type { CallCause, CallDirection, CallMedia, CallState, CallVia, ErrorCode } from './enums';
 
 export interface User {
   id: string;
@@ -58,6 +78,10 @@ export interface CallSnapshot {
   grant: MediaGrant | undefined;
   acceptedAt: number;
   ringsForMs: number;
+  via: CallVia;
+  /** By whom a call over the phone network is held. */
+  held: boolean;
+  heldByPeer: boolean;
 }
 
 export interface HistoryEntry {
@@ -69,6 +93,9 @@ export interface HistoryEntry {
   placedAt: number;
   acceptedAt: number;
   endedAt: number;
+  via: CallVia;
+  chargeMicros: bigint;
+  currency: string;
 }
 
 export interface Connected {
@@ -88,13 +115,28 @@ export interface ProtocolError {
 
 /** What a device asks for; the envelope with its number is put around it by the session. */
 export type Request =
-  | { place: { number: string; media: CallMedia } }
+  | { place: Place }
   | { ringAck: { callId: string } }
   | { accept: { callId: string; media: CallMedia } }
   | { decline: { callId: string } }
   | { cancel: { callId: string } }
   | { hangUp: { callId: string } }
-  | { history: { before?: string; limit?: number } };
+  | { history: { before?: string; limit?: number } }
+  | { quote: { number: string } }
+  | { balance: Record<string, never> }
+  | { press: { callId: string; keys: string } }
+  | { hold: { callId: string; held: boolean } }
+  | { charge: { callId: string } };
+
+export interface Place {
+  number: string;
+  media: CallMedia;
+  /** Left out, it is a call to the app. */
+  via?: CallVia;
+  /** The quote that the caller agreed to. */
+  quoteId?: string;
+  anonymous?: boolean;
+}
 
 /** An answer to one request. */
 export type Reply =
@@ -103,20 +145,38 @@ export type Reply =
   | { kind: 'pong' }
   | { kind: 'placed'; callId: string; number: string }
   | { kind: 'done' }
-  | { kind: 'history'; calls: HistoryEntry[]; more: boolean };
+  | { kind: 'history'; calls: HistoryEntry[]; more: boolean }
+  | { kind: 'quote'; quote: Quote }
+  | { kind: 'balance'; balance: Balance }
+  | { kind: 'charge'; charge: Charge };
 
 /** Something that happened to a call. */
 export type CallEvent =
-  | { kind: 'incoming'; callId: string; from: Peer; media: CallMedia; ringsForMs: number }
+  | Incoming
   | { kind: 'ringing'; callId: string }
+  | { kind: 'progress'; callId: string; grant: MediaGrant | undefined }
   | { kind: 'accepted'; callId: string; grant: MediaGrant | undefined; acceptedAt: number }
+  | { kind: 'held'; callId: string; held: boolean; byPeer: boolean }
+  | { kind: 'warning'; callId: string; leftMs: number; cause: CallCause }
   | { kind: 'ended'; callId: string; cause: CallCause; durationMs: number };
+
+export interface Incoming {
+  kind: 'incoming';
+  callId: string;
+  from: Peer;
+  media: CallMedia;
+  ringsForMs: number;
+  via: CallVia;
+}
+
+/** Everything that arrives unasked. */
+export type SessionEvent = CallEvent | { kind: 'balance'; balance: Balance };
 
 export interface ServerMessage {
   seq: number;
   replyTo: number;
   /** Undefined for a message from a newer server that this client has no word for. */
-  body: Reply | CallEvent | undefined;
+  body: Reply | SessionEvent | undefined;
 }
 
 /** Reads a text frame; undefined when it is not a message at all. */
@@ -132,7 +192,11 @@ export function readServerMessage(text: string): ServerMessage | undefined {
   return { seq: int(fields.seq), replyTo: int(fields.replyTo), body: readBody(fields) };
 }
 
-function readBody(m: Fields): Reply | CallEvent | undefined {
+function readBody(m: Fields): Reply | SessionEvent | undefined {
+  return readReply(m) ?? readEvent(m);
+}
+
+function readReply(m: Fields): Reply | undefined {
   const of = (name: string): Fields | undefined => object(m[name]);
   let f: Fields | undefined;
   if ((f = of('connected'))) return { kind: 'connected', connected: readConnected(f) };
@@ -145,21 +209,42 @@ function readBody(m: Fields): Reply | CallEvent | undefined {
   if ((f = of('history'))) {
     return { kind: 'history', calls: list(f.calls, readHistoryEntry), more: f.more === true };
   }
-  if ((f = of('incoming'))) {
-    const media = readMedia(f.media);
-    const ringsForMs = int(f.ringsForMs);
-    return { kind: 'incoming', callId: text(f.callId), from: readPeer(f.from), media, ringsForMs };
-  }
-  if ((f = of('ringing'))) return { kind: 'ringing', callId: text(f.callId) };
-  if ((f = of('accepted'))) {
-    const grant = readGrant(f.grant);
-    return { kind: 'accepted', callId: text(f.callId), grant, acceptedAt: int(f.acceptedAt) };
-  }
-  if ((f = of('ended'))) {
-    const cause = oneOf(CAUSES, f.cause);
-    return { kind: 'ended', callId: text(f.callId), cause, durationMs: int(f.durationMs) };
-  }
+  if ((f = of('quote'))) return { kind: 'quote', quote: readQuote(f) };
+  if ((f = of('balance'))) return { kind: 'balance', balance: readBalance(f) };
+  if ((f = of('charge'))) return { kind: 'charge', charge: readCharge(f) };
   return undefined;
+}
+
+function readEvent(m: Fields): CallEvent | undefined {
+  const kind = EVENTS.find((name) => object(m[name]));
+  const f = kind && object(m[kind]);
+  if (!f) return undefined;
+  const callId = text(f.callId);
+  switch (kind) {
+    case 'incoming':
+      return { kind, callId, ...readIncoming(f) };
+    case 'ringing':
+      return { kind, callId };
+    case 'progress':
+      return { kind, callId, grant: readGrant(f.grant) };
+    case 'accepted':
+      return { kind, callId, grant: readGrant(f.grant), acceptedAt: int(f.acceptedAt) };
+    case 'held':
+      return { kind, callId, held: f.held === true, byPeer: f.byPeer === true };
+    case 'warning':
+      return { kind, callId, leftMs: int(f.leftMs), cause: oneOf(CAUSES, f.cause) };
+    case 'ended':
+      return { kind, callId, cause: oneOf(CAUSES, f.cause), durationMs: int(f.durationMs) };
+  }
+}
+
+function readIncoming(f: Fields) {
+  return {
+    from: readPeer(f.from),
+    media: readMedia(f.media),
+    ringsForMs: int(f.ringsForMs),
+    via: oneOf(VIAS, f.via),
+  };
 }
 
 export function readError(json: unknown): ProtocolError {
@@ -230,6 +315,9 @@ function readSnapshot(json: unknown): CallSnapshot {
     grant: readGrant(f.grant),
     acceptedAt: int(f.acceptedAt),
     ringsForMs: int(f.ringsForMs),
+    via: oneOf(VIAS, f.via),
+    held: f.held === true,
+    heldByPeer: f.heldByPeer === true,
   };
 }
 
@@ -244,6 +332,9 @@ function readHistoryEntry(json: unknown): HistoryEntry {
     placedAt: int(f.placedAt),
     acceptedAt: int(f.acceptedAt),
     endedAt: int(f.endedAt),
+    via: oneOf(VIAS, f.via),
+    chargeMicros: big(f.chargeMicros),
+    currency: text(f.currency),
   };
 }
 
@@ -261,73 +352,12 @@ function readMedia(json: unknown): CallMedia {
   return oneOf(MEDIA, json);
 }
 
-type Fields = Record<string, unknown>;
-
-function object(json: unknown): Fields | undefined {
-  const plain = typeof json === 'object' && json !== null && !Array.isArray(json);
-  return plain ? (json as Fields) : undefined;
-}
-
-function text(json: unknown): string {
-  return typeof json === 'string' ? json : '';
-}
-
-function int(json: unknown): number {
-  const value = typeof json === 'string' ? Number(json) : json;
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
-}
-
-function list<T>(json: unknown, read: (item: unknown) => T): T[] {
-  return Array.isArray(json) ? json.map(read) : [];
-}
-
-/** Protobuf JSON writes an enum by name, but readers must take its number too. */
-function oneOf<const T extends readonly string[]>(names: T, json: unknown): T[number] {
-  const name = typeof json === 'number' ? names[json] : json;
-  return names.find((known) => known === name) ?? (names[0] as T[number]);
-}
-
-const MEDIA = ['CALL_MEDIA_UNSPECIFIED', 'CALL_MEDIA_AUDIO', 'CALL_MEDIA_VIDEO'] as const;
-
-const CALL_STATES = [
-  'CALL_STATE_UNSPECIFIED',
-  'CALL_STATE_PLACED',
-  'CALL_STATE_RINGING',
-  'CALL_STATE_ACCEPTED',
-] as const;
-
-const DIRECTIONS = [
-  'CALL_DIRECTION_UNSPECIFIED',
-  'CALL_DIRECTION_OUTGOING',
-  'CALL_DIRECTION_INCOMING',
-] as const;
-
-const CAUSES = [
-  'CALL_CAUSE_UNSPECIFIED',
-  'CALL_CAUSE_HUNG_UP',
-  'CALL_CAUSE_DECLINED',
-  'CALL_CAUSE_BUSY',
-  'CALL_CAUSE_CANCELLED',
-  'CALL_CAUSE_NO_ANSWER',
-  'CALL_CAUSE_UNAVAILABLE',
-  'CALL_CAUSE_ANSWERED_ELSEWHERE',
-  'CALL_CAUSE_DECLINED_ELSEWHERE',
-  'CALL_CAUSE_CONNECTION_LOST',
-  'CALL_CAUSE_TIME_LIMIT',
-  'CALL_CAUSE_SERVER',
-] as const;
-
-const ERROR_CODES = [
-  'ERROR_CODE_UNSPECIFIED',
-  'ERROR_CODE_BAD_REQUEST',
-  'ERROR_CODE_UNAUTHENTICATED',
-  'ERROR_CODE_BAD_CODE',
-  'ERROR_CODE_NO_SUCH_CALL',
-  'ERROR_CODE_WRONG_STATE',
-  'ERROR_CODE_IN_CALL',
-  'ERROR_CODE_RATE_LIMITED',
-  'ERROR_CODE_BAD_NUMBER',
-  'ERROR_CODE_UNAVAILABLE',
-  'ERROR_CODE_SESSION_GONE',
-  'ERROR_CODE_INTERNAL',
-] as const;
+const EVENTS = [
+  'incoming',
+  'ringing',
+  'progress',
+  'accepted',
+  'held',
+  'warning',
+  'ended',
+] as const satisfies readonly CallEvent['kind'][];

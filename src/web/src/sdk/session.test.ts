@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RequestFailed } from './accounts';
 import { Backoff } from './backoff';
-import type { CallEvent, Connected } from './messages';
+import type { Connected, SessionEvent } from './messages';
 import { CLOSE_REPLACED, Session, type Phase } from './session';
 
 /** A WebSocket with the test at its other end. */
@@ -50,7 +50,7 @@ interface World {
   session: Session;
   sockets: FakeSocket[];
   phases: Phase[];
-  events: CallEvent[];
+  events: SessionEvent[];
   connects: Connected[];
   bearer: ReturnType<typeof vi.fn>;
   socket: () => FakeSocket;
@@ -59,7 +59,7 @@ interface World {
 function world(): World {
   const sockets: FakeSocket[] = [];
   const phases: Phase[] = [];
-  const events: CallEvent[] = [];
+  const events: SessionEvent[] = [];
   const connects: Connected[] = [];
   const bearer = vi.fn(async (refused?: string) => (refused ? 'second' : 'first'));
   const session = new Session({
@@ -199,7 +199,7 @@ describe('resuming', () => {
     w.socket().say(ringing(2));
     await reconnect(w, { resumed: true });
     for (const seq of [2, 3]) w.socket().say(ringing(seq));
-    expect(w.events.map((event) => event.callId)).toEqual(['c1', 'c2', 'c3']);
+    expect(w.events).toEqual(['c1', 'c2', 'c3'].map((callId) => ({ kind: 'ringing', callId })));
   });
 
   test('a hole in the numbering is healed by a resume', async () => {
@@ -230,15 +230,21 @@ describe('resuming', () => {
     expect(w.events).toHaveLength(2);
   });
 
-  test('in a new session a place is not repeated, a hang-up is', async () => {
+  test('in a new session a place and keys are not repeated, a hang-up is', async () => {
     const w = world();
     await online(w);
+    const gone = { code: 'ERROR_CODE_SESSION_GONE' };
     const placed = w.session.request({ place: { number: '1', media: 'CALL_MEDIA_AUDIO' } });
-    const failed = expect(placed).rejects.toMatchObject({ code: 'ERROR_CODE_SESSION_GONE' });
+    const pressed = w.session.request({ press: { callId: 'c', keys: '1' } });
+    const failed = Promise.all([
+      expect(placed).rejects.toMatchObject(gone),
+      expect(pressed).rejects.toMatchObject(gone),
+    ]);
     const hungUp = w.session.request({ hangUp: { callId: 'c' } });
     await reconnect(w, { sessionId: 's2' });
     await failed;
     expect(w.socket().last('place')).toBeUndefined();
+    expect(w.socket().last('press')).toBeUndefined();
     w.socket().say({ replyTo: w.socket().last('hangUp').requestId, done: {} });
     await expect(hungUp).resolves.toEqual({ kind: 'done' });
   });

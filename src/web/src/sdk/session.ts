@@ -9,12 +9,12 @@ import { RequestFailed } from './accounts';
 import { Backoff } from './backoff';
 import {
   readServerMessage,
-  type CallEvent,
   type Connected,
   type ProtocolError,
   type Reply,
   type Request,
   type ServerMessage,
+  type SessionEvent,
 } from './messages';
 
 export type Phase =
@@ -46,7 +46,7 @@ export interface SessionOptions {
   backoff?: Backoff;
   onPhase?: (phase: Phase) => void;
   onConnected?: (connected: Connected) => void;
-  onEvent?: (event: CallEvent) => void;
+  onEvent?: (event: SessionEvent) => void;
 }
 
 interface Pending {
@@ -185,14 +185,15 @@ export class Session {
 
   /**
    * The old session is gone and with it the server's memory of what it had answered. Requests that
-   * name a call are safe to repeat. A place is not: it could ring somebody twice.
+   * name a call are safe to repeat. A place is not: it could ring somebody twice. Neither are keys:
+   * a machine at the other end would hear them twice.
    */
   private renumber(): void {
     this.nextId = this.connectId + 1;
     const waiting = this.pending;
     this.pending = [];
     for (const one of waiting) {
-      if ('place' in one.request && one.sent) {
+      if (one.sent && ('place' in one.request || 'press' in one.request)) {
         this.settle(one, () => one.reject(new RequestFailed({ code: 'ERROR_CODE_SESSION_GONE' })));
       } else {
         one.id = this.nextId++;
@@ -291,7 +292,7 @@ export class Session {
     this.ackSoon();
     if (message.seq <= this.lastSeq) return;
     this.lastSeq = message.seq;
-    if (message.body) this.options.onEvent?.(message.body as CallEvent);
+    if (message.body) this.options.onEvent?.(message.body as SessionEvent);
   }
 
   private receiveReply(replyTo: number, reply: Reply | undefined): void {

@@ -22,7 +22,13 @@ const KINDS: Kind[] = [
 
 const canChooseSpeaker = 'setSinkId' in HTMLMediaElement.prototype;
 
-export function DevicePanel({ onClose }: { onClose: () => void }) {
+interface DevicePanelProps {
+  /** Whether this call has pictures. */
+  camera?: boolean;
+  onClose: () => void;
+}
+
+export function DevicePanel({ camera = true, onClose }: DevicePanelProps) {
   const place = useFocusTrap<HTMLDivElement>();
   useEffect(() => {
     place.current?.querySelector('select')?.focus();
@@ -35,11 +41,11 @@ export function DevicePanel({ onClose }: { onClose: () => void }) {
       ref={place}
       class="panel"
       role="dialog"
-      aria-label="Microphone, camera and speaker"
+      aria-label={camera ? 'Microphone, camera and speaker' : 'Microphone and speaker'}
       data-testid="device-panel"
     >
       <div class="panel-head">
-        <h2>Sound and picture</h2>
+        <h2>{camera ? 'Sound and picture' : 'Sound'}</h2>
         <button
           class="icon-button"
           type="button"
@@ -50,16 +56,19 @@ export function DevicePanel({ onClose }: { onClose: () => void }) {
           <Icon name="close" size={20} />
         </button>
       </div>
-      <DevicePickers />
+      <DevicePickers camera={camera} />
     </div>
   );
 }
 
-export function DevicePickers() {
+export function DevicePickers({ camera = true }: { camera?: boolean }) {
   const app = useApp();
   const chosen = useValue(preferences);
   const { room } = useValue(app.state);
   const devices = useDevices();
+  const kinds = KINDS.filter(
+    ({ key }) => (key !== 'speaker' || canChooseSpeaker) && (key !== 'camera' || camera),
+  );
   const pick = (kind: Kind, id: string) => {
     preferences.update({ [kind.key]: id });
     // Sound has a device called "default"; of cameras the first one listed is it.
@@ -70,7 +79,7 @@ export function DevicePickers() {
   };
   return (
     <div class="stack">
-      {KINDS.filter((kind) => kind.key !== 'speaker' || canChooseSpeaker).map((kind) => {
+      {kinds.map((kind) => {
         const list = devices.filter((one) => one.kind === kind.kind && one.deviceId);
         const known = list.some((one) => one.deviceId === chosen[kind.key]);
         return (

@@ -1,23 +1,35 @@
 // Two people talk.
 
 import { useEffect, useState } from 'preact/hooks';
-import type { Call } from '../app/calls';
+import type { Call } from '../app/call';
 import { Observable, useValue } from '../app/observable';
-import { clock, peerName } from '../app/words';
+import { faceOf } from '../app/keys';
+import { clock } from '../app/times';
+import { peerName } from '../app/words';
 import type { OwnView, Quality, RoomView } from '../media/room';
+import { Controls, type Panel } from './CallControls';
 import { useApp } from './context';
 import { DeviceHelp } from './DeviceHelp';
 import { DevicePanel } from './DevicePanel';
 import { Icon } from './icons';
-import { Avatar, Banner, Round, useNow } from './parts';
-import { Sound, VideoTile } from './VideoTile';
+import { Avatar, Banner, useNow } from './parts';
+import { CutOffWarning, KeyPanel, PhoneFacts, Trouble } from './PhoneCall';
+import { VideoTile } from './VideoTile';
 
 export function InCall({ call }: { call: Call }) {
   const app = useApp();
   const { room } = useValue(app.state);
   const view = useValue<RoomView | undefined>(room?.view ?? NO_ROOM);
-  const [panel, setPanel] = useState(false);
-  useShortcuts(view?.own);
+  const [panel, setPanel] = useState<Panel>('none');
+  const [pressed, setPressed] = useState('');
+  const press = (face: string) => {
+    app.press(face);
+    setPressed((before) => before + face);
+  };
+  useShortcuts(call, view?.own, (face) => {
+    setPanel('keys');
+    press(face);
+  });
   const joined = view?.peer !== undefined;
   return (
     <main
@@ -25,6 +37,8 @@ export function InCall({ call }: { call: Call }) {
       data-testid="in-call"
       data-link={view?.link ?? 'joining'}
       data-joined={joined}
+      data-via={call.via}
+      data-panel={panel}
     >
       <RemoteSide call={call} view={view} />
       {view?.own.camera && view.own.cameraTrack && (
@@ -39,10 +53,15 @@ export function InCall({ call }: { call: Call }) {
       )}
       <header class="call-top">
         <CallHead call={call} view={view} />
-        <CallBanners view={view} />
+        <CallBanners call={call} view={view} />
       </header>
-      {panel && <DevicePanel onClose={() => setPanel(false)} />}
-      <Controls view={view} panel={panel} onPanel={() => setPanel(!panel)} />
+      {panel === 'devices' && (
+        <DevicePanel camera={call.via === 'app'} onClose={() => setPanel('none')} />
+      )}
+      {panel === 'keys' && (
+        <KeyPanel pressed={pressed} onPress={press} onClose={() => setPanel('none')} />
+      )}
+      <Controls call={call} view={view} panel={panel} onPanel={setPanel} />
     </main>
   );
 }
@@ -53,7 +72,6 @@ function RemoteSide({ call, view }: { call: Call; view: RoomView | undefined }) 
   const big = peer?.screen ?? peer?.camera;
   return (
     <>
-      {peer?.audio.map((track) => <Sound key={track.sid} track={track} />)}
       {big ? (
         <VideoTile
           key={big.sid}
@@ -73,6 +91,7 @@ function RemoteSide({ call, view }: { call: Call; view: RoomView | undefined }) 
               Camera is off
             </p>
           )}
+          {call.via === 'phone' && <PhoneFacts call={call} />}
         </div>
       )}
       {peer?.screen && peer.camera && (
@@ -104,7 +123,7 @@ function CallHead({ call, view }: { call: Call; view: RoomView | undefined }) {
         </span>
       )}
       {peer && <Bars quality={worse(peer.quality, view.own.quality)} />}
-      {peer && !peer.microphone && (
+      {peer && !peer.microphone && call.via === 'app' && (
         <span class="badge" data-testid="peer-muted">
           <Icon name="micOff" size={16} /> <span>Muted</span>
         </span>
@@ -138,12 +157,13 @@ function Bars({ quality }: { quality: Quality }) {
   );
 }
 
-function CallBanners({ view }: { view: RoomView | undefined }) {
+function CallBanners({ call, view }: { call: Call; view: RoomView | undefined }) {
   const app = useApp();
   const { room, phase } = useValue(app.state);
   const waited = useLongEnough(view?.link === 'live' && !view.peer);
   const away = useLongEnough(phase === 'waiting' || phase === 'connecting');
-  if (!view || !room) return null;
+  const warning = call.warning && <CutOffWarning warning={call.warning} />;
+  if (!view || !room) return <div class="call-banners">{warning}</div>;
   const problems = view.own;
   const retry = () => {
     if (problems.microphoneProblem) void room.setMicrophone(true);
@@ -151,6 +171,8 @@ function CallBanners({ view }: { view: RoomView | undefined }) {
   };
   return (
     <div class="call-banners">
+      {warning}
+      <Trouble />
       {view.link === 'reconnecting' && (
         <Banner tone="warn" testid="reconnecting">
           Connection lost. Reconnecting…
@@ -186,83 +208,25 @@ function CallBanners({ view }: { view: RoomView | undefined }) {
   );
 }
 
-interface ControlsProps {
-  view: RoomView | undefined;
-  panel: boolean;
-  onPanel: () => void;
-}
-
-function Controls({ view, panel, onPanel }: ControlsProps) {
+/** M mutes, V switches the camera, H holds, digits are keys. Not while typing or choosing. */
+function useShortcuts(call: Call, own: OwnView | undefined, press: (face: string) => void): void {
   const app = useApp();
-  const { room } = useValue(app.state);
-  const own = view?.own;
-  const waiting = !room || view?.link === 'joining';
-  const canShare = typeof navigator.mediaDevices?.getDisplayMedia === 'function';
-  return (
-    <div class="controls" role="toolbar" aria-label="Call controls">
-      <Round
-        icon={own?.microphone ? 'mic' : 'micOff'}
-        tone={own?.microphone ? 'plain' : 'off'}
-        label={own?.microphone ? 'Mute (M)' : 'Unmute (M)'}
-        pressed={!own?.microphone}
-        disabled={waiting}
-        testid="toggle-mic"
-        onClick={() => void room?.setMicrophone(!own?.microphone)}
-      />
-      <Round
-        icon={own?.camera ? 'video' : 'videoOff'}
-        tone={own?.camera ? 'plain' : 'off'}
-        label={own?.camera ? 'Turn camera off (V)' : 'Turn camera on (V)'}
-        pressed={!own?.camera}
-        disabled={waiting}
-        testid="toggle-camera"
-        onClick={() => void room?.setCamera(!own?.camera)}
-      />
-      {canShare && (
-        <Round
-          icon="screen"
-          tone={own?.screen ? 'on' : 'plain'}
-          label={own?.screen ? 'Stop sharing the screen' : 'Share the screen'}
-          pressed={own?.screen ?? false}
-          disabled={waiting}
-          testid="toggle-screen"
-          onClick={() => void room?.setScreen(!own?.screen)}
-        />
-      )}
-      <Round
-        icon="sliders"
-        tone={panel ? 'on' : 'plain'}
-        label="Microphone, camera and speaker"
-        expanded={panel}
-        testid="open-devices"
-        onClick={onPanel}
-      />
-      <Round
-        icon="hangUp"
-        tone="bad"
-        label="Hang up"
-        testid="hang-up"
-        onClick={() => app.calls.leave()}
-      />
-    </div>
-  );
-}
-
-/** M mutes, V switches the camera. Not while typing or choosing. */
-function useShortcuts(own: OwnView | undefined): void {
-  const app = useApp();
+  const phone = call.via === 'phone';
   useEffect(() => {
     const act = (event: KeyboardEvent) => {
       const { room } = app.state.value;
       const target = event.target as HTMLElement;
       const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
       if (!room || !own || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const face = faceOf(event.key);
       if (event.key === 'm') void room.setMicrophone(!own.microphone);
-      if (event.key === 'v') void room.setCamera(!own.camera);
+      else if (event.key === 'v' && !phone) void room.setCamera(!own.camera);
+      else if (event.key === 'h') void app.calls.hold(!call.held);
+      else if (phone && face && !/[A-D]/.test(face)) press(face);
     };
     addEventListener('keydown', act);
     return () => removeEventListener('keydown', act);
-  }, [app, own]);
+  });
 }
 
 /** True once `on` has lasted for a few seconds: short gaps are not worth a banner. */

@@ -1,15 +1,18 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Call } from '../app/calls';
+import type { Call } from '../app/call';
 import { prettyNumber } from '../app/countries';
 import { peerName } from '../app/words';
 import { useApp } from './context';
 import { Avatar, Round, useFocusTrap } from './parts';
+import { PhoneNotice } from './PhoneActions';
 
 /** Somebody calls. */
 export function Incoming({ call }: { call: Call }) {
   const app = useApp();
   const place = useFocusTrap<HTMLDivElement>();
   const name = peerName(call.peer);
+  const phone = call.via === 'phone';
+  const sort = phone ? 'phone call' : call.video ? 'video call' : 'call';
   return (
     <div
       ref={place}
@@ -17,12 +20,12 @@ export function Incoming({ call }: { call: Call }) {
       role="alertdialog"
       aria-modal="true"
       aria-labelledby="incoming-name"
-      aria-describedby="incoming-kind"
+      aria-describedby={phone ? 'incoming-kind incoming-notice' : 'incoming-kind'}
       data-testid="incoming"
     >
       <div class="stage-person">
         <p id="incoming-kind" class="stage-kind">
-          Incoming {call.video ? 'video call' : 'call'}
+          Incoming {sort}
         </p>
         <span class="pulse">
           <Avatar peer={call.peer} size="large" />
@@ -33,6 +36,7 @@ export function Incoming({ call }: { call: Call }) {
         {call.peer.displayName && (
           <p class="stage-number figures">{prettyNumber(call.peer.number)}</p>
         )}
+        {phone && <PhoneNotice id="incoming-notice" />}
         <Silenced />
       </div>
       <div class="answer">
@@ -53,15 +57,17 @@ export function Incoming({ call }: { call: Call }) {
           testid="accept-audio"
           onClick={() => void app.calls.accept(false)}
         />
-        <Round
-          icon="video"
-          tone={call.video ? 'good' : 'plain'}
-          autoFocus={call.video}
-          label="Answer with camera"
-          caption={call.video ? 'Answer' : 'With video'}
-          testid="accept-video"
-          onClick={() => void app.calls.accept(true)}
-        />
+        {!phone && (
+          <Round
+            icon="video"
+            tone={call.video ? 'good' : 'plain'}
+            autoFocus={call.video}
+            label="Answer with camera"
+            caption={call.video ? 'Answer' : 'With video'}
+            testid="accept-video"
+            onClick={() => void app.calls.accept(true)}
+          />
+        )}
       </div>
     </div>
   );

@@ -1,11 +1,13 @@
 import { useValue } from '../app/observable';
-import type { Call } from '../app/calls';
+import type { Call } from '../app/call';
 import { prettyNumber } from '../app/countries';
+import { priceWords } from '../app/prices';
 import { peerName } from '../app/words';
 import { useApp } from './context';
-import { ConnectionBanner } from './Home';
+import { ConnectionBanner } from './Notices';
 import { DeviceHelp } from './DeviceHelp';
 import { Avatar, Round } from './parts';
+import { PhoneNotice } from './PhoneActions';
 import { VideoTile } from './VideoTile';
 
 /** Waiting for an answer. */
@@ -38,6 +40,7 @@ export function Outgoing({ call }: { call: Call }) {
         <p class="stage-kind" data-testid="outgoing-state">
           {text}
         </p>
+        {call.via === 'phone' && <PhoneTerms call={call} />}
       </div>
       <div class="answer">
         <Round
@@ -51,5 +54,23 @@ export function Outgoing({ call }: { call: Call }) {
         />
       </div>
     </main>
+  );
+}
+
+/** What was agreed to, and who can hear it. */
+function PhoneTerms({ call }: { call: Call }) {
+  const { quote } = call;
+  const words = quote && priceWords(quote);
+  return (
+    <>
+      {quote && words && (
+        <p class="stage-number figures" data-testid="outgoing-price">
+          {quote.destination}
+          <br />
+          {quote.emergency ? 'Free' : words.price}
+        </p>
+      )}
+      <PhoneNotice id="outgoing-notice" />
+    </>
   );
 }

@@ -3,20 +3,26 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useValue } from '../app/observable';
 import { endedWords, peerName } from '../app/words';
+import type { Call } from '../app/call';
 import type { CallsState } from '../app/calls';
+import { PHONE_NOTICE } from '../app/prices';
+import { CallDetail } from './CallDetail';
 import { useApp, useNamedCalls } from './context';
 import { Elsewhere } from './Elsewhere';
 import { Home } from './Home';
 import { InCall } from './InCall';
 import { Incoming } from './Incoming';
 import { Outgoing } from './Outgoing';
+import { holdWords, warningWords } from './PhoneCall';
 import { Settings } from './Settings';
 import { NameStep, SignIn } from './SignIn';
+import { Sounds } from './VideoTile';
 
 export function Root() {
   return (
     <>
       <Screen />
+      <Sounds />
       <Announcer />
     </>
   );
@@ -33,6 +39,9 @@ function Screen() {
     addEventListener('hashchange', follow);
     return () => removeEventListener('hashchange', follow);
   }, []);
+  const inCall = current !== undefined;
+  // A screen begins at its top, whatever the one before was scrolled to.
+  useEffect(() => scrollTo(0, 0), [hash, inCall]);
   if (naming) {
     const done = () => {
       setNaming(false);
@@ -50,8 +59,12 @@ function Screen() {
     return <InCall key={current.key} call={current} />;
   }
   if (current) return <Outgoing key={current.key} call={current} />;
-  return hash === '#settings' ? <Settings /> : <Home />;
+  if (hash === '#settings') return <Settings />;
+  if (hash.startsWith(DETAIL)) return <CallDetail callId={hash.slice(DETAIL.length)} />;
+  return <Home tab={hash === '#recent' ? 'recent' : 'dial'} />;
 }
+
+const DETAIL = '#call/';
 
 /** One live region for the whole life of the page: screen readers miss regions that come and go. */
 function Announcer() {
@@ -68,7 +81,7 @@ function announcement({ current, ended }: CallsState): string {
     const name = peerName(current.peer);
     switch (current.stage) {
       case 'incoming':
-        return `Incoming ${current.video ? 'video ' : ''}call from ${name}`;
+        return `Incoming ${sortWords(current)} from ${name}`;
       case 'placing':
       case 'placed':
         return `Calling ${name}`;
@@ -77,10 +90,16 @@ function announcement({ current, ended }: CallsState): string {
       case 'accepting':
         return 'Connecting';
       case 'accepted':
-        return `In a call with ${name}`;
+        if (current.warning) return warningWords(current.warning);
+        return holdWords(current) || `In a call with ${name}`;
     }
   }
   if (!ended) return '';
   const { title, detail } = endedWords(ended);
   return detail ? `${title}. ${detail}` : title;
+}
+
+function sortWords({ via, video }: Call): string {
+  if (via === 'phone') return `phone call. ${PHONE_NOTICE} Call`;
+  return video ? 'video call' : 'call';
 }

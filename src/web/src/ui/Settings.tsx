@@ -5,7 +5,9 @@ import type { Device } from '../sdk';
 import { prettyNumber } from '../app/countries';
 import { useValue } from '../app/observable';
 import { preferences, type Ringtone } from '../app/preferences';
-import { signInRefused, when } from '../app/words';
+import { when } from '../app/times';
+import { signInRefused } from '../app/words';
+import { BalanceFacts } from './Balance';
 import { useApp } from './context';
 import { DevicePickers } from './DevicePanel';
 import { Icon } from './icons';
@@ -27,6 +29,10 @@ export function Settings() {
         <h2 id="profile-title">You</h2>
         <Profile />
       </section>
+      <section class="card stack" aria-labelledby="balance-title">
+        <h2 id="balance-title">Balance for phone calls</h2>
+        <BalanceFacts />
+      </section>
       <section class="card stack" aria-labelledby="ring-title">
         <h2 id="ring-title">When somebody calls</h2>
         <Ringing />
@@ -34,6 +40,7 @@ export function Settings() {
       <section class="card stack" aria-labelledby="av-title">
         <h2 id="av-title">Sound and picture</h2>
         <DevicePickers />
+        <KeyTones />
       </section>
       <section class="card stack" aria-labelledby="devices-title">
         <h2 id="devices-title">Where you are signed in</h2>
@@ -150,6 +157,21 @@ function Ringing() {
       </fieldset>
       <Notes />
     </>
+  );
+}
+
+function KeyTones() {
+  const { keyTones } = useValue(preferences);
+  return (
+    <label class="choice">
+      <input
+        type="checkbox"
+        checked={keyTones}
+        data-testid="key-tones"
+        onChange={(event) => preferences.update({ keyTones: event.currentTarget.checked })}
+      />
+      <span>Keys of the dial pad make a sound</span>
+    </label>
   );
 }
 

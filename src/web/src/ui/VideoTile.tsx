@@ -1,4 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { Observable, useValue } from '../app/observable';
+import type { RoomView } from '../media/room';
+import { useApp } from './context';
 
 /** The part of the media library's tracks that a tile needs. */
 interface Attachable {
@@ -35,8 +38,24 @@ export function VideoTile({ track, testid, label, class: kind = '', mirrored }: 
   );
 }
 
+/** What is heard, on every screen: over the phone network that begins before the answer. */
+export function Sounds() {
+  const app = useApp();
+  const { room } = useValue(app.state);
+  const view = useValue<RoomView | undefined>(room?.view ?? NO_ROOM);
+  return (
+    <>
+      {view?.peer?.audio.map((track) => (
+        <Sound key={track.sid} track={track} />
+      ))}
+    </>
+  );
+}
+
+const NO_ROOM = new Observable<RoomView | undefined>(undefined);
+
 /** Sound without a face. */
-export function Sound({ track }: { track: Attachable }) {
+function Sound({ track }: { track: Attachable }) {
   const audio = useRef<HTMLAudioElement>(null);
   useEffect(() => {
     const element = audio.current;

@@ -81,6 +81,34 @@ const PATHS = {
       <path d="M12 7.5v5.2m0 3.4v.2" />
     </>
   ),
+  keypad: (
+    <path
+      stroke-width="3"
+      d="M6 5h.01M12 5h.01M18 5h.01M6 11h.01M12 11h.01M18 11h.01M6 17h.01M12 17h.01M18 17h.01"
+    />
+  ),
+  pause: <path d="M8.5 5v14m7-14v14" stroke-width="2.6" />,
+  play: <path d="M8 5.2v13.6a.6.6 0 0 0 .9.5l10.4-6.8a.6.6 0 0 0 0-1L8.9 4.7a.6.6 0 0 0-.9.5Z" />,
+  erase: <path d="M9.2 5.5h10.3v13H9.2L3 12zm2.6 4 5 5m0-5-5 5" />,
+  unlocked: (
+    <>
+      <rect x="5" y="10.5" width="14" height="9.7" rx="2.2" />
+      <path d="M8.5 10.5V7a3.5 3.5 0 0 1 6.8-1.2M12 14.4v2" />
+    </>
+  ),
+  wallet: (
+    <>
+      <path d="M17.5 8V5.2a1 1 0 0 0-1.2-1L5 6.3A2.3 2.3 0 0 0 3.5 8.5v9a2.2 2.2 0 0 0 2.2 2.2h13" />
+      <path d="M3.5 8.5c.4.9 1 1.2 2.2 1.2h13a1.8 1.8 0 0 1 1.8 1.8v6.4a1.8 1.8 0 0 1-1.8 1.8" />
+      <path d="M16.4 14.7h.01" stroke-width="3" />
+    </>
+  ),
+  clock: (
+    <>
+      <circle cx="12" cy="12" r="8.8" />
+      <path d="M12 7v5.2l3.4 2" />
+    </>
+  ),
 } satisfies Record<string, JSX.Element>;
 
 export type IconName = keyof typeof PATHS;

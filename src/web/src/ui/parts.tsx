@@ -14,6 +14,8 @@ interface ButtonProps {
   disabled?: boolean;
   busy?: boolean;
   testid: string;
+  /** The id of what should be read along with it. */
+  describedBy?: string;
   onClick?: () => void;
 }
 
@@ -25,6 +27,7 @@ export function Button(props: ButtonProps) {
       type={type}
       disabled={props.disabled || busy}
       aria-busy={busy}
+      aria-describedby={props.describedBy}
       data-testid={testid}
       onClick={onClick}
     >
@@ -94,6 +97,24 @@ export function Avatar({ peer, size = 'small' }: { peer: Peer; size?: 'small' | 
     </span>
   );
 }
+
+/** Names and values, one to a line. */
+export function Facts({ facts }: { facts: Fact[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(([testid, name, value]) => (
+        <div key={testid}>
+          <dt>{name}</dt>
+          <dd class="figures" data-testid={testid}>
+            {value}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+export type Fact = [testid: string, name: string, value: string];
 
 interface BannerProps {
   tone: 'info' | 'warn' | 'bad';

@@ -1,0 +1,43 @@
+// Keys pressed during a call, sent in order: one message is on its way at a time, and what is
+// pressed meanwhile goes along with the next.
+
+import { KEYS_AT_ONCE, type Phone } from '../sdk';
+
+export const FACES = '123456789*0#';
+
+/** The key of a keyboard event; undefined for one that a telephone does not have. */
+export function faceOf(key: string): string | undefined {
+  const face = key.toUpperCase();
+  return /^[0-9*#A-D]$/.test(face) ? face : undefined;
+}
+
+export class Keys {
+  private waiting = '';
+  private callId = '';
+  private sending = false;
+
+  constructor(
+    private readonly phone: Pick<Phone, 'pressKeys'>,
+    private readonly onFailed: () => void,
+  ) {}
+
+  async press(callId: string, face: string): Promise<void> {
+    if (callId !== this.callId) this.waiting = '';
+    this.callId = callId;
+    this.waiting += face;
+    if (this.sending) return;
+    this.sending = true;
+    while (this.waiting) {
+      const keys = this.waiting.slice(0, KEYS_AT_ONCE);
+      this.waiting = this.waiting.slice(KEYS_AT_ONCE);
+      try {
+        await this.phone.pressKeys(this.callId, keys);
+      } catch {
+        // The rest would be heard with a hole in it.
+        this.waiting = '';
+        this.onFailed();
+      }
+    }
+    this.sending = false;
+  }
+}

@@ -1,0 +1,63 @@
+// The enums of proto/client/v1, each in the order of its numbers.
+
+export type CallMedia = (typeof MEDIA)[number];
+export type CallVia = (typeof VIAS)[number];
+export type CallState = (typeof CALL_STATES)[number];
+export type CallDirection = (typeof DIRECTIONS)[number];
+export type CallCause = (typeof CAUSES)[number];
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export const MEDIA = ['CALL_MEDIA_UNSPECIFIED', 'CALL_MEDIA_AUDIO', 'CALL_MEDIA_VIDEO'] as const;
+
+export const VIAS = ['CALL_VIA_UNSPECIFIED', 'CALL_VIA_APP', 'CALL_VIA_PHONE'] as const;
+
+export const CALL_STATES = [
+  'CALL_STATE_UNSPECIFIED',
+  'CALL_STATE_PLACED',
+  'CALL_STATE_RINGING',
+  'CALL_STATE_ACCEPTED',
+] as const;
+
+export const DIRECTIONS = [
+  'CALL_DIRECTION_UNSPECIFIED',
+  'CALL_DIRECTION_OUTGOING',
+  'CALL_DIRECTION_INCOMING',
+] as const;
+
+export const CAUSES = [
+  'CALL_CAUSE_UNSPECIFIED',
+  'CALL_CAUSE_HUNG_UP',
+  'CALL_CAUSE_DECLINED',
+  'CALL_CAUSE_BUSY',
+  'CALL_CAUSE_CANCELLED',
+  'CALL_CAUSE_NO_ANSWER',
+  'CALL_CAUSE_UNAVAILABLE',
+  'CALL_CAUSE_ANSWERED_ELSEWHERE',
+  'CALL_CAUSE_DECLINED_ELSEWHERE',
+  'CALL_CAUSE_CONNECTION_LOST',
+  'CALL_CAUSE_TIME_LIMIT',
+  'CALL_CAUSE_SERVER',
+  'CALL_CAUSE_INVALID_NUMBER',
+  'CALL_CAUSE_NOT_PERMITTED',
+  'CALL_CAUSE_NO_CREDIT',
+  'CALL_CAUSE_CREDIT_ENDED',
+  'CALL_CAUSE_CARRIER',
+] as const;
+
+export const ERROR_CODES = [
+  'ERROR_CODE_UNSPECIFIED',
+  'ERROR_CODE_BAD_REQUEST',
+  'ERROR_CODE_UNAUTHENTICATED',
+  'ERROR_CODE_BAD_CODE',
+  'ERROR_CODE_NO_SUCH_CALL',
+  'ERROR_CODE_WRONG_STATE',
+  'ERROR_CODE_IN_CALL',
+  'ERROR_CODE_RATE_LIMITED',
+  'ERROR_CODE_BAD_NUMBER',
+  'ERROR_CODE_UNAVAILABLE',
+  'ERROR_CODE_SESSION_GONE',
+  'ERROR_CODE_INTERNAL',
+  'ERROR_CODE_NOT_PERMITTED',
+  'ERROR_CODE_NO_CREDIT',
+  'ERROR_CODE_NO_ROUTE',
+] as const;
