@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+pub mod agent;
 pub mod auth;
 pub mod cause;
 pub mod framing;
