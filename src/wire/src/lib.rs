@@ -3,7 +3,7 @@
 //! past, loops without progress or allocates.
 //!
 //! It knows no socket, clock or key store. Start at [`demux`], which says what a datagram is, then
-//! at [`rtp`]. Only [`sdp`] allocates: session descriptions are text and live at the edges.
+//! at [`rtp`]. Only [`sdp`] and [`phone_sdp`] allocate: session descriptions are text and live at the edges.
 
 #![deny(
     missing_docs,
@@ -22,6 +22,7 @@ pub mod dd;
 pub mod demux;
 pub mod dtls;
 pub mod payload;
+pub mod phone_sdp;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -33,7 +33,10 @@ impl Host {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = core::str::from_utf8(bytes).ok()?;
         if let Some(inner) = text.strip_prefix('[') {
-            let address = inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
+            let inner = inner.strip_suffix(']')?;
+            // The grammar of RFC 3261 has a colon too many before an IPv4 part (RFC 5118 §4.10).
+            let mended = inner.contains('.').then(|| inner.replacen(":::", "::", 1));
+            let address = mended.as_deref().unwrap_or(inner).parse::<Ipv6Addr>().ok()?;
             return Some(Self::Ip(address.into()));
         }
         if let Ok(address) = text.parse::<Ipv4Addr>() {

@@ -25,6 +25,7 @@ fn uris_are_read_and_written_in_normal_form() {
     check("sip:u;par=x%40y@h;p?Subject=a%20b&X=", "sip:u;par=x%40y@h;p?Subject=a%20b&X=");
     check("sip:u@[2001:DB8::1]:5070;lr", "sip:u@[2001:db8::1]:5070;lr");
     check("sip:[::ffff:192.0.2.1]", "sip:[::ffff:192.0.2.1]");
+    check("sip:[2001:db8:::192.0.2.1]", "sip:[2001:db8::c000:201]");
     check("sip:crazy?,/;;*:&it=1@h", "sip:crazy?,/;;*:&it=1@h");
     check("tel:+1-201-555-0123;ext=1", "tel:+1-201-555-0123;ext=1");
     check("tel:7042;phone-context=example.com", "tel:7042;phone-context=example.com");
@@ -51,7 +52,7 @@ fn what_is_no_uri_is_refused() {
         "sip:a@h;x=%4",
         "sip:a@h;x=%zz",
         "sip:2001:db8::10",
-        "sip:[2001:db8:::192.0.2.1]",
+        "sip:[2001:db8:::1]",
         "sip:[::1",
         "sip:a@h?x",
         "sip:<a>@h",
