@@ -53,11 +53,21 @@ export class Scripted {
       const { requestId, ...message } = JSON.parse(text);
       const [kind, fields] = Object.entries(message)[0];
       this.asked.push({ kind, fields });
+      this.wake?.();
       const say = (reply) => socket.send(JSON.stringify({ replyTo: requestId, ...reply }));
       if (kind === 'connect') say({ connected: { sessionId: 's', pingIntervalMs: 60_000, user } });
       else if (kind === 'ping') say({ pong: {} });
       else if (kind !== 'ack') say(this.answers[kind]?.(fields) ?? { done: {} });
     });
+  }
+
+  /** Waits for a request of that kind and takes it off the list: its fields. */
+  async heard(kind) {
+    for (;;) {
+      const at = this.asked.findIndex((one) => one.kind === kind);
+      if (at >= 0) return this.asked.splice(at, 1)[0].fields;
+      await new Promise((resolve) => (this.wake = resolve));
+    }
   }
 
   /** An event, such as `{ ringing: { callId } }`. */
@@ -93,6 +103,7 @@ export class LocalMedia {
 }
 export class CallRoom {
   constructor() {
+    globalThis.roomsJoined = (globalThis.roomsJoined ?? 0) + 1;
     const quiet = { microphone: true, speaking: false, quality: 'good' };
     const own = { ...quiet, camera: false, screen: false };
     const listeners = new Set();

@@ -53,6 +53,6 @@ test('keys of one call do not go to the next', async () => {
 });
 
 test('only keys of a telephone are keys', () => {
-  expect(['0', '#', 'a', 'D'].map(faceOf)).toEqual(['0', '#', 'A', 'D']);
-  for (const key of ['e', '+', 'Enter', 'F1', '']) expect(faceOf(key), key).toBeUndefined();
+  expect(['0', '9', '*', '#'].map(faceOf)).toEqual(['0', '9', '*', '#']);
+  for (const key of ['a', '+', 'Enter', 'F1', '']) expect(faceOf(key), key).toBeUndefined();
 });

@@ -7,8 +7,7 @@ export const FACES = '123456789*0#';
 
 /** The key of a keyboard event; undefined for one that a telephone does not have. */
 export function faceOf(key: string): string | undefined {
-  const face = key.toUpperCase();
-  return /^[0-9*#A-D]$/.test(face) ? face : undefined;
+  return /^[0-9*#]$/.test(key) ? key : undefined;
 }
 
 export class Keys {

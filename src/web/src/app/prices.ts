@@ -122,4 +122,5 @@ const SOUND: [number, string][] = [
   [258, 'Bad'],
 ];
 
-const NOT_A_NUMBER = 'Not a phone number yet. Type it as at home, or with + and the country code.';
+export const NOT_A_NUMBER =
+  'Not a phone number yet. Type it as at home, or with + and the country code.';

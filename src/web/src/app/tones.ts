@@ -109,12 +109,12 @@ export class Tones {
 }
 
 const ROWS = [697, 770, 852, 941];
-const COLUMNS = [1209, 1336, 1477, 1633];
+const COLUMNS = [1209, 1336, 1477];
 const KEY_NOTE = { at: 0, seconds: 0.12, level: 0.06, wave: 'sine' } as const;
 
 /** A key's row and column (ITU-T Q.23), in hertz. */
 const KEY_TONES = Object.fromEntries(
-  ['123A', '456B', '789C', '*0#D'].flatMap((row, i) =>
+  ['123', '456', '789', '*0#'].flatMap((row, i) =>
     [...row].map((face, j) => [face, [ROWS[i] ?? 0, COLUMNS[j] ?? 0]]),
   ),
 ) as Record<string, [number, number]>;

@@ -173,7 +173,7 @@ function useKeyboard(insert: (face: string) => void, erase: () => void, call: ()
       const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
       if (event.ctrlKey || event.metaKey || event.altKey || (typing && !isWay(target))) return;
       const face = event.key === '+' ? '+' : faceOf(event.key);
-      if (face && !/[A-D]/.test(face)) insert(face);
+      if (face) insert(face);
       else if (event.key === 'Backspace') erase();
       else if (event.key === 'Enter' && target === document.body) call();
       else return;

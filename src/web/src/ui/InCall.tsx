@@ -222,7 +222,7 @@ function useShortcuts(call: Call, own: OwnView | undefined, press: (face: string
       if (event.key === 'm') void room.setMicrophone(!own.microphone);
       else if (event.key === 'v' && !phone) void room.setCamera(!own.camera);
       else if (event.key === 'h') void app.calls.hold(!call.held);
-      else if (phone && face && !/[A-D]/.test(face)) press(face);
+      else if (phone && face) press(face);
     };
     addEventListener('keydown', act);
     return () => removeEventListener('keydown', act);

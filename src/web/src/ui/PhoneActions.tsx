@@ -5,7 +5,7 @@ import type { RequestFailed } from '../sdk';
 import type { Price } from '../app/dialer';
 import { rate, roundedDown } from '../app/money';
 import { useValue } from '../app/observable';
-import { PHONE_NOTICE, priceWords, quoteRefused, spendable } from '../app/prices';
+import { NOT_A_NUMBER, PHONE_NOTICE, priceWords, quoteRefused, spendable } from '../app/prices';
 import type { Quote } from '../sdk';
 import { useApp } from './context';
 import { Icon } from './icons';
@@ -74,7 +74,7 @@ function PriceText({ price }: { price: Price }) {
   const app = useApp();
   switch (price.stage) {
     case 'none':
-      return <p class="soft">The price is shown here before you call.</p>;
+      return <Unasked />;
     case 'asking':
       return <p class="soft">Asking for the price…</p>;
     case 'quoted':
@@ -90,6 +90,13 @@ function PriceText({ price }: { price: Price }) {
         </p>
       );
   }
+}
+
+function Unasked() {
+  const { typed } = useValue(useApp().dialer.state);
+  // One digit is a beginning; letters are not.
+  const wrong = typed.length > 1 || /[^\d+]/.test(typed);
+  return <p class="soft">{wrong ? NOT_A_NUMBER : 'The price is shown here before you call.'}</p>;
 }
 
 function Quoted({ quote }: { quote: Quote }) {

@@ -1,6 +1,7 @@
 // What is particular to a call over the phone network while it goes on: who can hear it, what it
 // costs, who holds it, and that it will be cut off.
 
+import { useEffect } from 'preact/hooks';
 import type { Call, Warning } from '../app/call';
 import { costSoFar } from '../app/cost';
 import { amount, rate } from '../app/money';
@@ -117,6 +118,11 @@ interface KeyPanelProps {
 
 /** Keys for the other side's machine, with what was pressed so far. */
 export function KeyPanel({ pressed, onPress, onClose }: KeyPanelProps) {
+  useEffect(() => {
+    const escape = (event: KeyboardEvent) => event.key === 'Escape' && onClose();
+    addEventListener('keydown', escape);
+    return () => removeEventListener('keydown', escape);
+  }, [onClose]);
   return (
     <div class="panel key-panel" role="dialog" aria-label={KEYS} data-testid="key-panel">
       <div class="panel-head">
