@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use offhook_media::{Count, SteppedNode, Timeouts};
-use offhook_types::media::{Command, Connection, Egress, Event, OpenLeg, Want};
+use offhook_types::media::{Command, Connection, Egress, Event, OpenLeg, Placement, Want};
 use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
 
+use crate::bridge::{self, Bridge};
 use crate::client::{Client, OPUS, Send, VP8, credentials, negotiated, vp8};
 use crate::world::{ROOM, config, sound, video};
 
@@ -56,11 +57,14 @@ const RECEIVERS: u64 = 24;
 const PACKETS: u64 = 1_000_000;
 const SOUND: TrackId = TrackId(1);
 const VIDEO: TrackId = TrackId(2);
+const PHONE: TrackId = TrackId(3);
 
 struct Stage {
     node: SteppedNode,
     clients: Vec<Client>,
+    /// Of the clients, then of the bridge.
     legs: Vec<LegId>,
+    bridge: Option<Bridge>,
     up: Arc<Mutex<usize>>,
 }
 
@@ -80,20 +84,25 @@ impl Stage {
         config.limits.packets_per_second = u32::MAX;
         config.limits.bits_per_second = u64::from(u32::MAX);
         let node = SteppedNode::new(config, Arc::new(on_event)).unwrap();
-        Self { node, clients: Vec::new(), legs: Vec::new(), up }
+        Self { node, clients: Vec::new(), legs: Vec::new(), bridge: None, up }
     }
 
     fn turn(&mut self) {
         while self.node.turn() {}
         self.clients.iter_mut().for_each(Client::step);
+        self.bridge.iter_mut().for_each(Bridge::step);
+    }
+
+    /// A place on a worker. Legs of a room stay together, those of an empty room go where fewest are.
+    fn place_on(&self, worker: u16) -> Placement {
+        let rooms = [ROOM, RoomId(self.legs.len() as u64 + 100)].into_iter();
+        let mut rooms = rooms.filter_map(|room| self.node.place(room));
+        rooms.find(|placement| placement.leg.worker() == WorkerId(worker)).unwrap()
     }
 
     fn join(&mut self, worker: u16) -> usize {
         let serial = self.clients.len() as u64;
-        // Legs of a room stay together, those of an empty room go where fewest are.
-        let rooms = [ROOM, RoomId(serial + 100)].into_iter();
-        let mut rooms = rooms.filter_map(|room| self.node.place(room));
-        let placement = rooms.find(|placement| placement.leg.worker() == WorkerId(worker)).unwrap();
+        let placement = self.place_on(worker);
         let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].port());
         let local = credentials(&format!("server{serial}"));
         let mut client = Client::new(serial, server, local.clone());
@@ -121,11 +130,34 @@ impl Stage {
         self.clients.len() - 1
     }
 
+    /// A relay leg on a worker, which receives the sound and sends some. No client joins after it.
+    fn relay(&mut self, worker: u16) {
+        let Placement { leg, inside, .. } = self.place_on(worker);
+        let bridge = Bridge::new(inside, 1);
+        let open = OpenLeg { leg, room: ROOM, connection: bridge.connection() };
+        self.node.send(Command::OpenLeg(open)).unwrap();
+        self.node.send(Command::SetNegotiated { leg, negotiated: bridge::negotiated() }).unwrap();
+        self.node.send(Command::AddIngress { leg, ingress: bridge::ingress(PHONE) }).unwrap();
+        self.legs.push(leg);
+        self.bridge = Some(bridge);
+        let limit = Instant::now() + Duration::from_secs(20);
+        while *self.up.lock().unwrap() < self.legs.len() {
+            assert!(Instant::now() < limit);
+            self.turn();
+        }
+        self.subscribe(self.legs.len() - 1, SOUND, MediaKind::Audio);
+        self.receive(1, (PHONE, leg), MediaKind::Audio);
+    }
+
     fn subscribe(&self, index: usize, track: TrackId, kind: MediaKind) {
+        self.receive(index, (track, self.legs[0]), kind);
+    }
+
+    fn receive(&self, index: usize, (track, source): (TrackId, LegId), kind: MediaKind) {
         let ssrc = 100 + track.0 as u32 * 10;
         let egress = Egress {
             track,
-            source: self.legs[0],
+            source,
             kind,
             mid: Mid::new(b"7").unwrap(),
             ssrc: Ssrc(ssrc),
@@ -135,8 +167,9 @@ impl Stage {
         self.node.send(Command::AddEgress { leg, egress, want }).unwrap();
     }
 
-    /// One frame of seven packets and one of sound.
+    /// One frame of seven packets and one of sound, and one of sound from the bridge.
     fn burst(&mut self, round: u64) {
+        self.bridge.iter_mut().for_each(Bridge::speak);
         let payload = vp8(round.is_multiple_of(100), round as u16 & 0x7fff, 1100);
         let publisher = &mut self.clients[0];
         for i in 0..7 {
@@ -172,6 +205,7 @@ fn a_million_packets_are_forwarded_without_an_allocation() {
         stage.subscribe(index, SOUND, MediaKind::Audio);
         stage.subscribe(index, VIDEO, MediaKind::Video);
     }
+    stage.relay(1);
     let leg = stage.legs[0];
     for ingress in [sound(SOUND.0, "0"), video(VIDEO.0, "1")] {
         stage.node.send(Command::AddIngress { leg, ingress }).unwrap();
@@ -185,6 +219,8 @@ fn a_million_packets_are_forwarded_without_an_allocation() {
         stage.burst(round);
         stage.turn();
     }
+    assert!(stage.clients[1].media.iter().any(|packet| packet.payload == b"phone"));
+    assert!(stage.bridge.as_ref().is_some_and(|bridge| !bridge.media.is_empty()));
     let (before, mut allocated) = (forwarded(&mut stage), 0);
     let rounds = PACKETS / (8 * RECEIVERS) + 1;
     for _ in 0..rounds {

@@ -3,9 +3,11 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use offhook_rtc::srtp::{self, Protect, Unprotect};
-use offhook_types::media::{CodecParams, Extension, Extensions, Keyed, MasterKey, Negotiated};
-use offhook_types::media::{Connection, SrtpProfile};
-use offhook_types::{Codec, PayloadType, Ssrc};
+use offhook_types::media::{
+    CodecParams, Connection, Extension, Extensions, Ingress, Keyed, Layer, MasterKey, Negotiated,
+    SrtpProfile,
+};
+use offhook_types::{Codec, MediaKind, PayloadType, Ssrc, TrackId};
 use offhook_wire::{rtcp, rtp};
 
 /// What the relay leg agreed on. None of it is what the clients of these tests agreed on.
@@ -29,6 +31,12 @@ pub fn negotiated() -> Negotiated {
         transport_cc: false,
     };
     Negotiated { codecs: vec![opus], extensions }
+}
+
+/// The bridge's stream as a track.
+pub fn ingress(track: TrackId) -> Ingress {
+    let layers = vec![Layer { ssrc: Some(SSRC), ..Layer::default() }];
+    Ingress { track, kind: MediaKind::Audio, mid: None, layers }
 }
 
 pub struct Bridge {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use offhook_media::{Config, Count, Drop, Timeouts};
 use offhook_types::media::{
-    Command, Connection, DataKind, Egress, Event, Ingress, Keyed, Layer, LegEnd, MasterKey,
-    OpenLeg, SrtpProfile, Want,
+    Command, Connection, DataKind, Egress, Event, Keyed, LegEnd, MasterKey, OpenLeg, SrtpProfile,
+    Want,
 };
 use offhook_types::{Codec, LegId, MediaKind, Mid, Ssrc, TrackId};
 use offhook_wire::rtcp;
@@ -33,9 +33,7 @@ fn open_as(world: &World, leg: LegId, connection: Connection) {
     let tell = |command| world.node.send(command).unwrap();
     tell(Command::OpenLeg(OpenLeg { leg, room: ROOM, connection }));
     tell(Command::SetNegotiated { leg, negotiated: bridge::negotiated() });
-    let layers = vec![Layer { ssrc: Some(bridge::SSRC), ..Layer::default() }];
-    let ingress = Ingress { track: PHONE, kind: MediaKind::Audio, mid: None, layers };
-    tell(Command::AddIngress { leg, ingress });
+    tell(Command::AddIngress { leg, ingress: bridge::ingress(PHONE) });
 }
 
 fn is_up(world: &World, leg: LegId) -> bool {
