@@ -5,10 +5,22 @@
 //! One process at a time: a lock beside the file keeps a second server from closing the first one's
 //! calls.
 
+mod accounts;
+mod books;
 mod calls;
+mod cdrs;
 mod codes;
+mod decisions;
+mod decks;
 mod devices;
+mod ladder;
+mod many;
+mod numbers;
+mod outbox;
+mod quality;
+mod rows;
 mod schema;
+mod trunks;
 mod users;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -35,8 +47,8 @@ const READERS: u32 = 4;
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
-    /// Held, not read: dropping it lets the next process in.
-    _lock: File,
+    /// Held, not read: dropping it lets the next process in. A reader has none.
+    _lock: Option<File>,
 }
 
 impl Sqlite {
@@ -44,14 +56,7 @@ impl Sqlite {
     /// bring its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let lock = claim(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .busy_timeout(PATIENCE)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What a slow statement means is for the caller to say; the library would warn of it in
-            // its own words.
-            .disable_statement_logging();
+        let options = options(path);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
@@ -62,14 +67,16 @@ impl Sqlite {
             .await
             .map_err(explain)?;
         schema::update(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
-            .acquire_slow_threshold(PATIENCE)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(explain)?;
-        Ok(Self { writer, readers, _lock: lock })
+        let readers = readers(options).await?;
+        Ok(Self { writer, readers, _lock: Some(lock) })
+    }
+
+    /// Open the file of another process, which may be running, only to read. Whatever would write is
+    /// [`Error::Unavailable`].
+    pub async fn open_reader(path: &Path) -> Result<Self, Error> {
+        let readers = readers(options(path)).await?;
+        schema::check(&readers).await?;
+        Ok(Self { writer: readers.clone(), readers, _lock: None })
     }
 
     /// Finish what is under way and close every connection. What comes after is
@@ -82,6 +89,27 @@ impl Sqlite {
     async fn write(&self) -> Result<SqliteTransaction<'static>, Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(explain)
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(PATIENCE)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        // What a slow statement means is for the caller to say; the library would warn of it in its
+        // own words.
+        .disable_statement_logging()
+}
+
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .acquire_slow_threshold(PATIENCE)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(explain)
 }
 
 /// Make the file private before SQLite writes to it (its log files inherit the mode), and take the

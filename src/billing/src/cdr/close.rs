@@ -31,7 +31,9 @@ impl Cdr {
             return Err(AlreadyClosed);
         }
         let answered = self.times.answered.is_some();
-        let talked = if answered { evidence.talked } else { Duration::ZERO };
+        // Records are kept in milliseconds, and what is kept is what is priced.
+        let talked_ms = u64::try_from(evidence.talked.as_millis()).unwrap_or(u64::MAX);
+        let talked = Duration::from_millis(if answered { talked_ms } else { 0 });
         // Opening made sure that every length up to the longest has a price.
         let price = |pinned: &Pinned| -> Charge { pinned.charge(talked).unwrap_or_default() };
         let end = End {
