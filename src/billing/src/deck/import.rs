@@ -12,6 +12,9 @@ use super::csv::{Record, Records};
 use super::{Prefix, Row, Tier, date, iso4217};
 use crate::rate::{Rate, Rounding};
 
+#[cfg(test)]
+mod tests;
+
 /// What holds where a list has no column, or an empty field, for something.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults {
