@@ -9,7 +9,6 @@ mod delivery;
 mod exchange;
 mod failure;
 mod http;
-mod number;
 mod secret;
 mod source;
 
@@ -27,12 +26,12 @@ use offhook_proto::client::{
 };
 use offhook_store::{Bearer, NewCode, NewDevice, NewUser, Rotation, Store, TokenPair};
 use offhook_types::{DeviceId, Number, UserId, WallTime};
+use offhook_wire::number;
 
 use self::bearers::Bearers;
 pub use self::delivery::Delivery;
 pub(crate) use self::exchange::{Asked, Caller, Encoding};
 pub use self::failure::Failure;
-pub(crate) use self::number::read_from as read_number_from;
 pub(crate) use self::secret::draw_id;
 use self::secret::{CodeSecret, Kind};
 use self::source::Source;

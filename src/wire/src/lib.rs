@@ -21,6 +21,7 @@ pub mod cursor;
 pub mod dd;
 pub mod demux;
 pub mod dtls;
+pub mod number;
 pub mod payload;
 pub mod phone_sdp;
 pub mod rtcp;

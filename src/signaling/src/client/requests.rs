@@ -6,8 +6,9 @@ use offhook_proto::client::server_message::Message as Reply;
 use offhook_proto::client::{CallMedia, Empty, ErrorCode, PlaceCall, Placed};
 use offhook_store::User;
 use offhook_types::CallId;
+use offhook_wire::number;
 
-use crate::account::{Accounts, Failure, read_number_from};
+use crate::account::{Accounts, Failure};
 use crate::calls;
 
 /// Does requests.
@@ -51,7 +52,7 @@ impl Requests {
 
     async fn place(&self, by: By, user: &User, place: PlaceCall) -> Result<Reply, Failure> {
         let media = read_media(place.media)?;
-        let number = read_number_from(&place.number, &user.number);
+        let number = number::read_from(&place.number, &user.number);
         let number = number.ok_or_else(Failure::bad_number)?;
         let dialled = number.as_str().to_owned();
         let call = self.calls.place(by, number, media).await?;
