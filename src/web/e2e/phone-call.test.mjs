@@ -68,6 +68,12 @@ story('the room of early media is the room of the call', async (me, server) => {
   server.say({ progress: { callId, grant } });
   await me.page.waitForFunction(() => globalThis.roomsJoined === 1);
   await me.see('outgoing');
+  // An announcement before the answer may ask for keys.
+  assert.equal(await me.at('open-keys').count(), 0);
+  await me.page.evaluate(() => globalThis.room.hear());
+  await me.click('open-keys');
+  await me.click('key-1');
+  assert.deepEqual(await server.heard('press'), { callId, keys: '1' });
   server.say({ accepted: { callId, grant, acceptedAt: '1' } });
   await me.joined();
   await me.see('elapsed');

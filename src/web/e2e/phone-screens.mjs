@@ -54,6 +54,10 @@ async function talking(me, server, shoot) {
   await shoot('outgoing');
   const grant = { token: 't', room: 'r' };
   server.say({ progress: { callId, grant } });
+  await me.page.waitForFunction(() => globalThis.room);
+  await me.page.evaluate(() => globalThis.room.hear());
+  await me.click('open-keys');
+  await shoot('early-keys');
   server.say({ accepted: { callId, grant, acceptedAt: '1' } });
   server.say({ balance: { ...BALANCE, reservedMicros: '450000' } });
   await me.see('reserved');

@@ -111,7 +111,12 @@ export class CallRoom {
       value: { link: 'live', peer: { ...quiet, audio: [] }, own, audioBlocked: false },
       subscribe: (listener) => (listeners.add(listener), () => listeners.delete(listener)),
     };
+    globalThis.room = this;
     this.tell = () => listeners.forEach((listener) => listener(this.view.value));
+  }
+  hear() {
+    this.view.value = { ...this.view.value, heard: true };
+    this.tell();
   }
   renew() {}
   async leave() {}

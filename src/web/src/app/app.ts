@@ -62,7 +62,7 @@ export class App {
   readonly phone: Phone;
   readonly wallet: Wallet;
   readonly dialer: Dialer;
-  private readonly keys: Keys;
+  readonly keys: Keys;
   private readonly attention = new Attention();
   private readonly tabs: Tabs;
   private readonly bearer = (refused?: string) => this.credentials.bearer(refused);
@@ -263,10 +263,9 @@ export class App {
   }
 
   private readonly sound = (call = this.calls.state.value.current): void => {
-    // The network's own tones take the place of ours as soon as they arrive.
-    const early = (this.state.value.room?.view.value.peer?.audio.length ?? 0) > 0;
     const rings = call?.stage === 'incoming';
-    const hums = call?.stage === 'ringing' && !early;
+    // The network's own tones take the place of ours as soon as they are heard.
+    const hums = call?.stage === 'ringing' && !this.state.value.room?.view.value.heard;
     const sounding = rings || hums ? `${call.key} ${call.stage}` : '';
     if (sounding === this.sounding) return;
     this.sounding = sounding;
@@ -322,6 +321,7 @@ export class App {
       local,
       microphone: remembered?.microphone ?? true,
       camera,
+      early: call.stage !== 'accepted',
       onOwn: (own) => remember(call.id, own),
     });
     room.view.subscribe(() => this.sound());

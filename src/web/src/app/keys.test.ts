@@ -21,6 +21,7 @@ test('keys arrive in order, those pressed meanwhile together', async () => {
   w.answers[0]?.resolve();
   await settle();
   expect(w.sent).toEqual(['c 1', 'c 234']);
+  expect(w.keys.state.value).toEqual({ callId: 'c', faces: '1234' });
 });
 
 test('no message holds more keys than the server takes', async () => {
@@ -50,6 +51,7 @@ test('keys of one call do not go to the next', async () => {
   w.answers[0]?.resolve();
   await settle();
   expect(w.sent).toEqual(['c 1', 'd 7']);
+  expect(w.keys.state.value).toEqual({ callId: 'd', faces: '7' });
 });
 
 test('only keys of a telephone are keys', () => {

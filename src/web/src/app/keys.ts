@@ -2,6 +2,7 @@
 // pressed meanwhile goes along with the next.
 
 import { KEYS_AT_ONCE, type Phone } from '../sdk';
+import { Observable } from './observable';
 
 export const FACES = '123456789*0#';
 
@@ -11,8 +12,9 @@ export function faceOf(key: string): string | undefined {
 }
 
 export class Keys {
+  /** What was pressed during the call, for the eyes of who pressed it. */
+  readonly state = new Observable({ callId: '', faces: '' });
   private waiting = '';
-  private callId = '';
   private sending = false;
 
   constructor(
@@ -21,16 +23,17 @@ export class Keys {
   ) {}
 
   async press(callId: string, face: string): Promise<void> {
-    if (callId !== this.callId) this.waiting = '';
-    this.callId = callId;
-    this.waiting += face;
+    const { callId: before, faces } = this.state.value;
+    const same = callId === before;
+    this.state.set({ callId, faces: (same ? faces : '') + face });
+    this.waiting = (same ? this.waiting : '') + face;
     if (this.sending) return;
     this.sending = true;
     while (this.waiting) {
       const keys = this.waiting.slice(0, KEYS_AT_ONCE);
       this.waiting = this.waiting.slice(KEYS_AT_ONCE);
       try {
-        await this.phone.pressKeys(this.callId, keys);
+        await this.phone.pressKeys(this.state.value.callId, keys);
       } catch {
         // The rest would be heard with a hole in it.
         this.waiting = '';

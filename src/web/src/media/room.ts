@@ -15,6 +15,7 @@ import {
 import { Observable } from '../app/observable';
 import { preferences } from '../app/preferences';
 import { Backoff, type MediaGrant } from '../sdk';
+import { Ear } from './ear';
 import { cameraOptions, LocalMedia, microphoneOptions, problemOf, type Problem } from './local';
 
 export type Link =
@@ -54,6 +55,8 @@ export interface RoomView {
   own: OwnView;
   /** The browser waits for a tap before it lets us play sound. */
   audioBlocked: boolean;
+  /** The other side made a sound; told only in a room joined before the answer. */
+  heard: boolean;
 }
 
 export interface JoinOptions {
@@ -61,6 +64,8 @@ export interface JoinOptions {
   local: LocalMedia;
   microphone: boolean;
   camera: boolean;
+  /** The call is not answered yet, but there may be something to hear. */
+  early: boolean;
   /** Told when this side mutes or unmutes, so that it survives a reload. */
   onOwn: (own: { microphone: boolean; camera: boolean }) => void;
 }
@@ -78,6 +83,8 @@ export class CallRoom {
   private readonly backoff = new Backoff(500, 5_000);
   private retry: ReturnType<typeof setTimeout> | undefined;
   private drawn = false;
+  private ear: Ear | undefined;
+  private heard = false;
 
   constructor(private readonly options: JoinOptions) {
     this.grant = options.grant;
@@ -90,6 +97,7 @@ export class CallRoom {
       ...(speaker ? { audioOutput: { deviceId: speaker } } : {}),
     });
     for (const event of REDRAW_ON) this.room.on(event, this.redraw);
+    if (options.early) this.room.on(RoomEvent.TrackSubscribed, (track) => this.listen(track));
     this.room.on(RoomEvent.Disconnected, (reason) => this.disconnected(reason));
     this.view = new Observable(this.look());
     void this.join();
@@ -103,6 +111,7 @@ export class CallRoom {
   async leave(): Promise<void> {
     this.left = true;
     clearTimeout(this.retry);
+    this.ear?.close();
     this.options.local.close();
     await this.room.disconnect();
   }
@@ -223,6 +232,15 @@ export class CallRoom {
 
   // ------------------------------------------------------------ looking
 
+  private listen(track: RemoteTrack): void {
+    if (track.kind !== Track.Kind.Audio || this.heard || this.left) return;
+    this.ear?.close();
+    this.ear = new Ear(track.mediaStreamTrack, () => {
+      this.heard = true;
+      this.redraw();
+    });
+  }
+
   /** Many events come at once; the screen is drawn once for all of them. */
   private readonly redraw = (): void => {
     if (this.drawn) return;
@@ -242,6 +260,7 @@ export class CallRoom {
       peer: peer && lookAt(peer),
       own: this.lookAtOwn(),
       audioBlocked: this.link === 'live' && !room.canPlaybackAudio,
+      heard: this.heard,
     };
   }
 

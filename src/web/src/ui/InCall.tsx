@@ -12,8 +12,9 @@ import { useApp } from './context';
 import { DeviceHelp } from './DeviceHelp';
 import { DevicePanel } from './DevicePanel';
 import { Icon } from './icons';
+import { KeyPanel } from './KeyPanel';
 import { Avatar, Banner, useNow } from './parts';
-import { CutOffWarning, KeyPanel, PhoneFacts, Trouble } from './PhoneCall';
+import { CutOffWarning, PhoneFacts, Trouble } from './PhoneCall';
 import { VideoTile } from './VideoTile';
 
 export function InCall({ call }: { call: Call }) {
@@ -21,14 +22,9 @@ export function InCall({ call }: { call: Call }) {
   const { room } = useValue(app.state);
   const view = useValue<RoomView | undefined>(room?.view ?? NO_ROOM);
   const [panel, setPanel] = useState<Panel>('none');
-  const [pressed, setPressed] = useState('');
-  const press = (face: string) => {
-    app.press(face);
-    setPressed((before) => before + face);
-  };
   useShortcuts(call, view?.own, (face) => {
     setPanel('keys');
-    press(face);
+    app.press(face);
   });
   const joined = view?.peer !== undefined;
   return (
@@ -58,9 +54,7 @@ export function InCall({ call }: { call: Call }) {
       {panel === 'devices' && (
         <DevicePanel camera={call.via === 'app'} onClose={() => setPanel('none')} />
       )}
-      {panel === 'keys' && (
-        <KeyPanel pressed={pressed} onPress={press} onClose={() => setPanel('none')} />
-      )}
+      {panel === 'keys' && <KeyPanel callId={call.id} onClose={() => setPanel('none')} />}
       <Controls call={call} view={view} panel={panel} onPanel={setPanel} />
     </main>
   );

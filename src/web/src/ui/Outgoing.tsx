@@ -1,13 +1,16 @@
-import { useValue } from '../app/observable';
+import { useState } from 'preact/hooks';
+import { Observable, useValue } from '../app/observable';
 import type { Call } from '../app/call';
 import { prettyNumber } from '../app/countries';
 import { priceWords } from '../app/prices';
 import { peerName } from '../app/words';
+import type { RoomView } from '../media/room';
 import { useApp } from './context';
 import { ConnectionBanner } from './Notices';
 import { DeviceHelp } from './DeviceHelp';
 import { Avatar, Round } from './parts';
 import { PhoneNotice } from './PhoneActions';
+import { KeyPanel } from './KeyPanel';
 import { VideoTile } from './VideoTile';
 
 /** Waiting for an answer. */
@@ -16,6 +19,7 @@ export function Outgoing({ call }: { call: Call }) {
   const { preview } = useValue(app.state);
   const name = peerName(call.peer);
   const words = { placing: 'Calling…', placed: 'Calling…', ringing: 'Ringing…' } as const;
+  const [keys, setKeys] = useState(false);
   const text = words[call.stage as keyof typeof words] ?? 'Connecting…';
   return (
     <main class="stage" data-testid="outgoing" data-stage={call.stage}>
@@ -42,7 +46,9 @@ export function Outgoing({ call }: { call: Call }) {
         </p>
         {call.via === 'phone' && <PhoneTerms call={call} />}
       </div>
+      {keys && <KeyPanel callId={call.id} onClose={() => setKeys(false)} />}
       <div class="answer">
+        <EarlyKeys open={keys} onToggle={() => setKeys(!keys)} />
         <Round
           icon="hangUp"
           tone="bad"
@@ -74,3 +80,23 @@ function PhoneTerms({ call }: { call: Call }) {
     </>
   );
 }
+
+/** A machine that speaks before the answer may want keys. */
+function EarlyKeys({ open, onToggle }: { open: boolean; onToggle: () => void }) {
+  const { room } = useValue(useApp().state);
+  const view = useValue<RoomView | undefined>(room?.view ?? NO_ROOM);
+  if (!view?.heard) return null;
+  return (
+    <Round
+      icon="keypad"
+      tone={open ? 'on' : 'plain'}
+      label="Keypad"
+      caption="Keypad"
+      expanded={open}
+      testid="open-keys"
+      onClick={onToggle}
+    />
+  );
+}
+
+const NO_ROOM = new Observable<RoomView | undefined>(undefined);

@@ -1,7 +1,6 @@
 // What is particular to a call over the phone network while it goes on: who can hear it, what it
 // costs, who holds it, and that it will be cut off.
 
-import { useEffect } from 'preact/hooks';
 import type { Call, Warning } from '../app/call';
 import { costSoFar } from '../app/cost';
 import { amount, rate } from '../app/money';
@@ -10,7 +9,6 @@ import { clock } from '../app/times';
 import { useCharge } from './charge';
 import { useApp } from './context';
 import { Icon } from './icons';
-import { Keypad } from './Keypad';
 import { Banner, useNow } from './parts';
 
 export function PhoneBadge() {
@@ -109,41 +107,3 @@ export function warningWords({ at, cause }: Warning): string {
 const CREDIT = 'Your credit is running out: the call will be cut off.';
 const TIME_LIMIT = 'The longest call time is nearly reached: the call will be cut off.';
 const GRACE_MS = 5_000;
-
-interface KeyPanelProps {
-  pressed: string;
-  onPress: (face: string) => void;
-  onClose: () => void;
-}
-
-/** Keys for the other side's machine, with what was pressed so far. */
-export function KeyPanel({ pressed, onPress, onClose }: KeyPanelProps) {
-  useEffect(() => {
-    const escape = (event: KeyboardEvent) => event.key === 'Escape' && onClose();
-    addEventListener('keydown', escape);
-    return () => removeEventListener('keydown', escape);
-  }, [onClose]);
-  return (
-    <div class="panel key-panel" role="dialog" aria-label={KEYS} data-testid="key-panel">
-      <div class="panel-head">
-        <output class="pressed figures" aria-label="Pressed so far" data-testid="pressed">
-          {pressed.slice(-SHOWN)}
-        </output>
-        <button
-          class="icon-button"
-          type="button"
-          aria-label="Close"
-          data-testid="close-keys"
-          onClick={onClose}
-        >
-          <Icon name="close" size={20} />
-        </button>
-      </div>
-      <Keypad label={KEYS} onPress={onPress} />
-    </div>
-  );
-}
-
-const KEYS = 'Keys for this call';
-/** As many as fit one line. */
-const SHOWN = 14;
