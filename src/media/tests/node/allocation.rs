@@ -133,7 +133,9 @@ impl Stage {
     /// A relay leg on a worker, which receives the sound and sends some. No client joins after it.
     fn relay(&mut self, worker: u16) {
         let Placement { leg, inside, .. } = self.place_on(worker);
-        let bridge = Bridge::new(inside, 1);
+        let mut bridge = Bridge::new(inside, 1);
+        // Telling who speaks allocates, seldom and whenever it changes.
+        bridge.level = 127;
         let open = OpenLeg { leg, room: ROOM, connection: bridge.connection() };
         self.node.send(Command::OpenLeg(open)).unwrap();
         self.node.send(Command::SetNegotiated { leg, negotiated: bridge::negotiated() }).unwrap();

@@ -13,6 +13,8 @@ use offhook_wire::{rtcp, rtp};
 /// What the relay leg agreed on. None of it is what the clients of these tests agreed on.
 pub const OPUS: u8 = 96;
 pub const LEVEL: u8 = 5;
+/// In -dBov.
+pub const LOUD: u8 = 10;
 /// The stream that the bridge sends.
 pub const SSRC: Ssrc = Ssrc(4000);
 
@@ -46,6 +48,8 @@ pub struct Bridge {
     protect: Protect,
     unprotect: Unprotect,
     sequence: u64,
+    /// How loud it is, in -dBov; 127 is silence (RFC 6464 §3).
+    pub level: u8,
     /// Heard, plain.
     pub media: Vec<(rtp::Header, Vec<u8>)>,
     pub control: Vec<Vec<u8>>,
@@ -64,6 +68,7 @@ impl Bridge {
             protect: Protect::new(PROFILE, &cipher_key(&to_room)).unwrap(),
             unprotect: Unprotect::new(PROFILE, &cipher_key(&from_room), 64).unwrap(),
             sequence: 100,
+            level: LOUD,
             media: Vec::new(),
             control: Vec::new(),
         }
@@ -110,8 +115,8 @@ impl Bridge {
             ssrc: SSRC,
         };
         let mut out = vec![0; 500];
-        let loud = [0x80 | 10];
-        let extensions = [(LEVEL, loud.as_slice())].into_iter();
+        let level = [0x80 | self.level];
+        let extensions = [(LEVEL, level.as_slice())].into_iter();
         let len = rtp::write_header(&mut out, &header, extensions).unwrap();
         let len = self.protect.protect_rtp(self.sequence, len, b"phone", &mut out).unwrap();
         out.truncate(len);

@@ -94,7 +94,11 @@ fn a_phone_and_a_person_hear_each_other() {
         for packet in &talk.world.clients[talk.person].media {
             assert_eq!((packet.header.ssrc, packet.payload.as_slice()), (Ssrc(100), &b"phone"[..]));
             assert_eq!(packet.header.payload_type.0, client::OPUS);
-            assert_eq!(packet.level, Some(0x80 | 10), "the level passes, under the person's id");
+            assert_eq!(
+                packet.level,
+                Some(0x80 | bridge::LOUD),
+                "the level passes, under the person's id"
+            );
         }
         for (header, payload) in &talk.bridge.media {
             assert_eq!((header.ssrc, payload.as_slice()), (HEARD, &b"sound"[..]));
