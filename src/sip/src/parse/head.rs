@@ -31,9 +31,10 @@ pub(super) fn message(bytes: &[u8], extent: Extent) -> Result<Message, Rejected>
     }
     let (head, body) = match end_of_head(bytes) {
         Some(end) => (bytes.get(..end), bytes.get(end + 4..)),
-        None => (Some(bytes), None),
+        None => (Some(bytes.strip_suffix(b"\r\n").unwrap_or(bytes)), None),
     };
-    let mut reader = Reader { fault: None, headers: Headers::default(), length: None };
+    let fault = body.is_none().then_some(Fault::Unterminated);
+    let mut reader = Reader { fault, headers: Headers::default(), length: None };
     let mut lines = lines(head.unwrap_or_default());
     let start = lines.next().unwrap_or_default();
     if starts_like_response(&start) {
@@ -219,10 +220,7 @@ impl Reader {
     }
 
     fn body(&mut self, rest: Option<&[u8]>, extent: Extent) -> Vec<u8> {
-        let Some(rest) = rest else {
-            self.note(Fault::Unterminated);
-            return Vec::new();
-        };
+        let Some(rest) = rest else { return Vec::new() };
         let length = match self.length.take() {
             Some(Ok(length)) => usize::try_from(length).unwrap_or(usize::MAX),
             Some(Err(bad)) => {
@@ -251,7 +249,7 @@ impl Reader {
             return Rejected::Dropped(Drop::BadAck);
         }
         if !answerable(&self.headers) {
-            let garbage = matches!(fault, Fault::StartLine);
+            let garbage = matches!(request_line(start), Err(Fault::StartLine));
             let reason = if garbage { Drop::Garbage } else { Drop::Unanswerable };
             return Rejected::Dropped(reason);
         }
