@@ -6,15 +6,15 @@
 //! channel with [`Router::claim`] before each attempt, gives it back with [`Router::release`], and tells
 //! what became of it with [`Router::observe`].
 //!
-//! A target that a 3xx response or a REFER names is a number like any other: ask again with it, the
-//! account that pays is the same.
+//! A target that a response or a REFER names is judged like any other number: [`Router::redirected`] where
+//! the price that the caller agreed to is kept, [`Router::decide`] where a new call begins.
 
 use std::sync::Arc;
 
 use offhook_types::{AccountId, Dialed, Number, Rng, Time, TrunkId, WallTime};
 
 use crate::deck::{Deck, Tier};
-use crate::number::{Country, service};
+use crate::number::{Country, Service, service};
 use crate::rate::{Rate, charge};
 use crate::refusal::Refusal;
 
@@ -124,8 +124,25 @@ impl Router {
 
     /// Decide how a number is reached and what it costs. Nothing is taken or counted.
     pub fn decide(&self, now: Time, asked: &Asked<'_>, rng: &mut Rng) -> Route {
-        let emergency = service(asked.to, asked.by.home);
-        let sell = sell(asked);
+        self.judge(now, asked, service(asked.to, asked.by.home), rng)
+    }
+
+    /// Decide about the number that a 3xx response names instead of the one that `from` led to. It is
+    /// judged as if the caller had dialled it, at the price that the caller agreed to: what costs more than
+    /// that leaves is not called. An emergency call stays one wherever it is sent.
+    pub fn redirected(&self, now: Time, asked: &Asked<'_>, from: &Route, rng: &mut Rng) -> Route {
+        let emergency = from.emergency.or_else(|| service(asked.to, asked.by.home));
+        self.judge(now, &Asked { pinned: from.rate(), ..*asked }, emergency, rng)
+    }
+
+    fn judge(
+        &self,
+        now: Time,
+        asked: &Asked<'_>,
+        emergency: Option<Service>,
+        rng: &mut Rng,
+    ) -> Route {
+        let sell = sell(asked).filter(|_| emergency.is_none());
         let refusal = match emergency {
             Some(_) => None,
             None => refusal(asked, sell.as_ref())

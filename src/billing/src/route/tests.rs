@@ -284,6 +284,42 @@ fn an_emergency_call_always_has_a_way() {
     assert_eq!(router.begin(NOW, &call), Ok(()));
 }
 
+#[test]
+fn a_redirected_call_keeps_its_price_and_is_judged_again() {
+    let router = router(vec![(trunk(1), Some(12_000))]);
+    let question = Question::default();
+    let redirect = |to: &str, from: &Route| {
+        let to: Dialed = to.parse().unwrap();
+        let (by, plan) = (&question.caller, &question.plan);
+        let asked = Asked { at: WallTime(5), to: &to, by, plan, pinned: None, anonymous: false };
+        router.redirected(NOW, &asked, from, &mut Rng::from_seed(1))
+    };
+    let pinned = Some(Rate::by_the_second(Micros(15_000)));
+    let cheap = Question { pinned, ..Question::default() }.ask(&router);
+    let again = redirect("+4940123456", &cheap);
+    check(&again, &[1], &[], None);
+    assert_eq!(again.rate(), pinned);
+    // Not to where the account may not call, nor to where nobody pays for it.
+    assert_eq!(redirect("+4990012345", &cheap).refusal, Some(Refusal::Tier));
+    let free =
+        Route { sell: cheap.sell.clone().map(|sell| Priced { rate: Rate::FREE, ..sell }), ..cheap };
+    assert_eq!(redirect("+4940123456", &free).refusal, Some(Refusal::NoProfit));
+}
+
+#[test]
+fn a_redirected_emergency_call_stays_one() {
+    let helps = Trunk { emergency: true, ..trunk(1) };
+    let router = router(vec![(helps, Some(50_000))]);
+    let question = Question { to: "112", ..Question::default() };
+    let from = question.ask(&router);
+    let to: Dialed = "+4990012345".parse().unwrap();
+    let (by, plan) = (&question.caller, &question.plan);
+    let asked = Asked { at: WallTime(5), to: &to, by, plan, pinned: None, anonymous: false };
+    let route = router.redirected(NOW, &asked, &from, &mut Rng::from_seed(1));
+    check(&route, &[1], &[], None);
+    assert_eq!((route.rate(), route.sell), (Some(Rate::FREE), None));
+}
+
 fn full() -> Caps {
     Caps { per_second: Some(0), channels: Some(0) }
 }
