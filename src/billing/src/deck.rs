@@ -367,14 +367,13 @@ fn continued(prefixes: &[Prefix], nodes: &[Node], prefix: Prefix) -> u32 {
     NONE
 }
 
-/// For each combination of `depth` digits, how many prefixes come before all that start with it.
+/// For each combination of `depth` digits, where its prefixes begin. One that is shorter belongs to the
+/// first combination that continues it.
 fn starts(prefixes: &[Prefix], depth: u32) -> Box<[u32]> {
     let places = 10usize.pow(depth);
     let mut starts = vec![0u32; places + 1];
     for prefix in prefixes {
-        // A prefix shorter than the table is deep sorts before the first place that it covers.
-        let place = if prefix.len() < depth { prefix.head(depth) } else { prefix.head(depth) + 1 };
-        if let Some(count) = starts.get_mut(place) {
+        if let Some(count) = starts.get_mut(prefix.head(depth) + 1) {
             *count += 1;
         }
     }
