@@ -87,6 +87,22 @@ fn what_does_not_fit_is_an_error_and_never_an_amount() {
     assert_eq!(affordable(&rate((1, 0), 1), Micros(1)), Err(BadRate::Increment));
 }
 
+/// Random rates seldom meet an exact half; small prices by the second meet every one.
+#[test]
+fn affordable_is_exact_at_every_half() {
+    for rounding in [Rounding::Up, Rounding::HalfEven, Rounding::Down] {
+        for (per_minute, funds) in
+            (1..130).flat_map(|price| (0..40).map(move |funds| (price, funds)))
+        {
+            let rate = Rate { rounding, ..rate((1, 1), per_minute) };
+            let longest = affordable(&rate, Micros(funds)).unwrap().unwrap();
+            let of = |talked| charge(&rate, talked).unwrap().amount.0;
+            let (within, beyond) = (of(longest), of(longest + Duration::from_secs(1)));
+            assert!(within <= funds && funds < beyond, "{funds} at {rate:?}");
+        }
+    }
+}
+
 #[test]
 fn a_slice_covers_as_long_as_its_money_lasts() {
     let rate = rate((30, 6), 60);
