@@ -15,15 +15,19 @@
 //!   always finds the earlier. Each side brings the media that it asked for.
 //! - A number that is unknown, blocked or merely out of reach takes the same path and the same time
 //!   to "unavailable".
+//! - One side may be a phone. It is rung, answered and hung up through the gateway, and counts as
+//!   present until the gateway says otherwise ([`phone`]).
 //! - Once accepted, the room is the evidence: a side that is in it is not lost, whatever its
 //!   signaling connection does.
 //!
 //! Files: [`requests`] what devices ask, [`sessions`] devices coming and going, [`progress`] how a
-//! call moves on and ends, [`live`] one call with its timers.
+//! call moves on and ends, [`phone`] what the gateway says, [`live`] one call with its timers.
 
 mod gone;
+mod legs;
 mod live;
 mod pace;
+mod phone;
 mod presence;
 mod progress;
 mod requests;
@@ -41,7 +45,8 @@ use crate::cause::{Cause, Refusal, RefusalKind};
 use crate::effect::{Effect, Event, Snapshot};
 use crate::input::{By, Input, Reply};
 use gone::Gone;
-use live::Live;
+use legs::Legs;
+use live::{Live, Room};
 use pace::Pace;
 use presence::Presence;
 
@@ -65,6 +70,15 @@ pub struct Config {
     pub reconnect_grace: Duration,
     /// Longest call from accept to end. Then [`Cause::TimeLimit`].
     pub max_duration: Duration,
+    /// For the gateway to say where a phone's sound comes from, since it was dialled or answered.
+    /// Then [`Cause::Server`].
+    pub bridge_timeout: Duration,
+    /// For a phone to be answered, since it was dialled. Then [`Cause::NoAnswer`], or
+    /// [`Cause::Unavailable`] when it never rang.
+    pub phone_answer_timeout: Duration,
+    /// For the gateway to say that a phone leg has ended after it was told to hang up. Then the
+    /// leg is forgotten and counted.
+    pub phone_end_timeout: Duration,
     /// For how long an ended call is remembered, to tell a device that rings late.
     pub memory: Duration,
     /// Live calls at once.
@@ -86,6 +100,13 @@ impl Default for Config {
             join_timeout: Duration::from_secs(20),
             reconnect_grace: Duration::from_secs(60),
             max_duration: Duration::from_secs(12 * 3600),
+            // The gateway has a bridge before it sends anything, so this bounds its own delays:
+            // a reservation and a record that must be durable.
+            bridge_timeout: Duration::from_secs(10),
+            // Longer than carriers let a phone ring, so that their own end is the usual one.
+            phone_answer_timeout: Duration::from_secs(120),
+            // Two transactions that time out after 32 s each (RFC 3261 §17.1), say CANCEL and BYE.
+            phone_end_timeout: Duration::from_secs(75),
             memory: Duration::from_secs(120),
             max_calls: 100_000,
             places_per_minute: 12,
@@ -108,6 +129,8 @@ pub struct Stats {
     pub ended: Counters<Cause>,
     /// Requests refused.
     pub refused: Counters<RefusalKind>,
+    /// Phone legs that were told to hang up and of which no end was heard.
+    pub phones_lost: u64,
 }
 
 /// The machine.
@@ -120,6 +143,7 @@ pub struct Calls {
     timers: BTreeSet<(Time, CallId)>,
     /// The live call of each user that has one.
     in_call: BTreeMap<UserId, CallId>,
+    legs: Legs,
     presence: Presence,
     pace: Pace,
     gone: Gone,
@@ -137,6 +161,7 @@ impl Calls {
             calls: BTreeMap::new(),
             timers: BTreeSet::new(),
             in_call: BTreeMap::new(),
+            legs: Legs::default(),
             presence: Presence::default(),
             pace: Pace::new(config.places_per_minute, config.place_burst),
             gone: Gone::default(),
@@ -169,6 +194,11 @@ impl Calls {
             Input::Decline { by, call } => return self.decline(now, by, call),
             Input::Cancel { by, call } => return self.cancel(now, by, call),
             Input::HangUp { by, call } => return self.hang_up(now, by, call),
+            Input::Press { by, call, digits } => return self.press(by, call, digits),
+            Input::Hold { by, call, held } => return self.hold(by, call, held),
+            Input::Phone(event) => self.phone_event(now, wall, event),
+            Input::Devices { call, devices } => self.found(call, devices),
+            Input::PhoneUnseated { phone } => self.phone_unseated(now, phone),
             Input::Recorded { call, durable } => self.recorded(now, call, durable),
             Input::RoomReady { call } => self.room_ready(now, call),
             Input::RoomGone { call } => self.room_gone(now, call),
@@ -194,6 +224,7 @@ impl Calls {
                 }
             }
         }
+        self.time_legs(now);
         self.gone.prune(now);
     }
 
@@ -205,7 +236,7 @@ impl Calls {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn next_timeout(&self) -> Option<Time> {
         let timer = self.timers.first().map(|&(due, _)| due);
-        [timer, self.gone.next_timeout()].into_iter().flatten().min()
+        [timer, self.legs.next_timeout(), self.gone.next_timeout()].into_iter().flatten().min()
     }
 
     /// The live calls that a device is part of, as [`Reply::Attached`] would show them.
@@ -214,10 +245,20 @@ impl Calls {
         call.and_then(|live| live.snapshot(now, by)).into_iter().collect()
     }
 
-    /// The accepted calls whose room stands.
+    /// The calls whose room stands.
     pub fn met(&self) -> impl Iterator<Item = CallId> + '_ {
-        let met = |live: &&Live| live.accepted().is_some_and(|at| at.room_until.is_none());
+        let met = |live: &&Live| live.room == Room::Stands;
         self.calls.values().filter(met).map(|live| live.id)
+    }
+
+    /// Phone legs that have not ended.
+    pub fn phones(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// The devices of a user that have a session, broken or not.
+    pub fn devices_of(&self, user: UserId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.presence.all_of(user)
     }
 
     /// Live calls.
@@ -243,15 +284,14 @@ impl Calls {
             if live.due == Time::MAX {
                 return Err("a call has no limit");
             }
-            let users = [Some(live.caller.by.user), live.callee];
-            if users.into_iter().flatten().any(|user| self.in_call.get(&user) != Some(id)) {
+            if live.users().any(|user| self.in_call.get(&user) != Some(id)) {
                 return Err("a user of a call is not marked as being in it");
             }
         }
         if self.in_call.values().any(|call| !self.calls.contains_key(call)) {
             return Err("a user is marked as being in a call that is over");
         }
-        Ok(())
+        self.legs.audit(|call| self.calls.contains_key(&call))
     }
 
     /// Set the timer of a call anew after it changed.

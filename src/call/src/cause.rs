@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use offhook_types::counted;
 use offhook_types::counters::Counted;
+use offhook_types::phone;
 
 counted! {
     /// Why a call ended, as one device is told. A record carries the cause that the two people are
@@ -32,6 +33,16 @@ counted! {
         TimeLimit = "time_limit",
         /// The server went down, or could not record the call or open its room.
         Server = "server",
+        /// The number cannot be called over the phone network.
+        InvalidNumber = "invalid_number",
+        /// The account may not call there, or is suspended.
+        NotPermitted = "not_permitted",
+        /// The balance does not pay for it.
+        NoCredit = "no_credit",
+        /// The balance was used up during the call.
+        CreditEnded = "credit_ended",
+        /// No carrier could take it.
+        Carrier = "carrier",
     }
 }
 
@@ -39,6 +50,49 @@ impl Cause {
     /// The cause of a [`label`](Counted::label), for reading records back.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|cause| cause.label() == label)
+    }
+
+    /// What the people are told when a phone leg ends.
+    pub fn of_phone(cause: phone::Cause) -> Self {
+        match cause {
+            phone::Cause::HungUp => Self::HungUp,
+            phone::Cause::Declined => Self::Declined,
+            phone::Cause::Busy => Self::Busy,
+            phone::Cause::Cancelled => Self::Cancelled,
+            phone::Cause::NoAnswer => Self::NoAnswer,
+            phone::Cause::Unavailable => Self::Unavailable,
+            phone::Cause::InvalidNumber => Self::InvalidNumber,
+            phone::Cause::NotPermitted | phone::Cause::Suspended => Self::NotPermitted,
+            phone::Cause::NoCredit => Self::NoCredit,
+            phone::Cause::CreditEnded => Self::CreditEnded,
+            phone::Cause::TimeLimit => Self::TimeLimit,
+            phone::Cause::Congestion | phone::Cause::NoRoute => Self::Carrier,
+            phone::Cause::MediaLost => Self::ConnectionLost,
+            phone::Cause::Server => Self::Server,
+        }
+    }
+
+    /// What the gateway is told when a call ends that has a phone leg. The phone network has no
+    /// word for a device of ours that vanished: to it somebody hung up.
+    pub fn to_phone(self) -> phone::Cause {
+        match self {
+            Self::HungUp
+            | Self::AnsweredElsewhere
+            | Self::DeclinedElsewhere
+            | Self::ConnectionLost => phone::Cause::HungUp,
+            Self::Declined => phone::Cause::Declined,
+            Self::Busy => phone::Cause::Busy,
+            Self::Cancelled => phone::Cause::Cancelled,
+            Self::NoAnswer => phone::Cause::NoAnswer,
+            Self::Unavailable => phone::Cause::Unavailable,
+            Self::TimeLimit => phone::Cause::TimeLimit,
+            Self::Server => phone::Cause::Server,
+            Self::InvalidNumber => phone::Cause::InvalidNumber,
+            Self::NotPermitted => phone::Cause::NotPermitted,
+            Self::NoCredit => phone::Cause::NoCredit,
+            Self::CreditEnded => phone::Cause::CreditEnded,
+            Self::Carrier => phone::Cause::NoRoute,
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the call machine wants done.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use offhook_types::{CallId, DeviceId, UserId, WallTime};
+use offhook_types::{CallId, DeviceId, PhoneId, UserId, WallTime, phone};
 
 use crate::cause::Cause;
-use crate::record::{Media, Party, Record};
+use crate::record::{Media, Party, Record, Via};
 
 /// Something to be done outside. Effects are to be carried out in the order in which they are
 /// yielded, as far as they concern one call or one device.
@@ -27,14 +28,15 @@ pub enum Effect {
         /// Which of its three writes this is. One call's come in order and at most once each.
         step: RecordStep,
     },
-    /// Create the media room of an accepted call for these two users. Answered with
+    /// Create the media room of an accepted call, or of one to the phone network before it is
+    /// answered. Answered with
     /// [`Input::RoomReady`](crate::Input::RoomReady) or
     /// [`Input::RoomGone`](crate::Input::RoomGone).
     OpenRoom {
         /// Whose room.
         call: CallId,
-        /// Caller and callee.
-        users: [UserId; 2],
+        /// The users that meet there; one when the other side is a phone.
+        users: Vec<UserId>,
     },
     /// Close the media room and turn everybody out.
     CloseRoom {
@@ -48,6 +50,24 @@ pub enum Effect {
         /// For which call.
         call: CallId,
     },
+    /// Tell the gateway.
+    Phone(phone::Command),
+    /// Say which devices a user has. Answered with [`Input::Devices`](crate::Input::Devices); until
+    /// then only those that are connected ring.
+    FindDevices {
+        /// For which call.
+        call: CallId,
+        /// Whose.
+        user: UserId,
+    },
+    /// Give a phone its seat in a room and connect its sound. When the seat ends, or cannot be
+    /// taken, [`Input::PhoneUnseated`](crate::Input::PhoneUnseated) says so.
+    Seat(Seating),
+    /// Take the seat away. Ignored when it is gone.
+    Unseat {
+        /// Which leg.
+        phone: PhoneId,
+    },
     /// The call that a device was woken for needs it no longer.
     CancelPush {
         /// Which device.
@@ -55,6 +75,28 @@ pub enum Effect {
         /// For which call.
         call: CallId,
     },
+}
+
+/// A phone's seat to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seating {
+    /// Which leg.
+    pub phone: PhoneId,
+    /// Where.
+    pub venue: Venue,
+    /// How the others see it.
+    pub party: Party,
+    /// The gateway's side of the path that is to be laid.
+    pub bridge: SocketAddr,
+}
+
+/// A room for a phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Venue {
+    /// The room of a call.
+    Call(CallId),
+    /// A room that people meet in, by its name.
+    Room(String),
 }
 
 /// Which of its writes a record is at.
@@ -79,6 +121,8 @@ pub enum Event {
         from: Party,
         /// What the caller asks for.
         media: Media,
+        /// How it comes in.
+        via: Via,
         /// For how long it will ring at most.
         rings_for: Duration,
     },
@@ -86,6 +130,32 @@ pub enum Event {
     Ringing {
         /// Which call.
         call: CallId,
+    },
+    /// To the caller of a phone, before an answer: join the room now and hear how it goes on.
+    /// Whoever delivers this adds the grant.
+    Progress {
+        /// Which call.
+        call: CallId,
+        /// Whose grant to add.
+        user: UserId,
+    },
+    /// A call over the phone network was put on hold, or taken back.
+    Held {
+        /// Which call.
+        call: CallId,
+        /// On hold from now on.
+        held: bool,
+        /// By the phone, and not by the device that is told.
+        by_peer: bool,
+    },
+    /// The call will be cut off.
+    Warning {
+        /// Which call.
+        call: CallId,
+        /// In how long.
+        left: Duration,
+        /// Why.
+        cause: Cause,
     },
     /// To both sides: join the room now. Whoever delivers this adds the grant.
     Accepted {
@@ -113,6 +183,9 @@ impl Event {
         match self {
             Self::Incoming { call, .. }
             | Self::Ringing { call }
+            | Self::Progress { call, .. }
+            | Self::Held { call, .. }
+            | Self::Warning { call, .. }
             | Self::Accepted { call, .. }
             | Self::Ended { call, .. } => *call,
         }
@@ -153,9 +226,15 @@ pub struct Snapshot {
     pub peer: Party,
     /// What the caller asked for.
     pub media: Media,
+    /// How it reaches the other side.
+    pub via: Via,
+    /// The device holds a phone.
+    pub held: bool,
+    /// The phone holds the device.
+    pub held_by_peer: bool,
     /// When it was accepted.
     pub accepted_at: Option<WallTime>,
-    /// The room stands: whoever delivers this adds a grant for the device's user.
+    /// The room stands and the device is to be in it: whoever delivers this adds a grant for the device's user.
     pub room_ready: bool,
     /// How long it still rings; zero unless incoming and not accepted.
     pub rings_for: Duration,

@@ -1,6 +1,7 @@
 //! What the call machine is told.
 
-use offhook_types::{CallId, DeviceId, Number, SessionId, UserId};
+use offhook_types::phone::{self, Digit};
+use offhook_types::{CallId, DeviceId, Dialed, PhoneId, QuoteId, SessionId, UserId};
 
 use crate::effect::Snapshot;
 use crate::record::{Media, Party};
@@ -85,6 +86,40 @@ pub enum Input {
         /// Which call.
         call: CallId,
     },
+    /// Press keys on the phone at the other end.
+    Press {
+        /// Who.
+        by: By,
+        /// Which call.
+        call: CallId,
+        /// In order.
+        digits: Vec<Digit>,
+    },
+    /// Put the phone at the other end on hold, or take it back.
+    Hold {
+        /// Who.
+        by: By,
+        /// Which call.
+        call: CallId,
+        /// On hold from now on.
+        held: bool,
+    },
+    /// Something happened to a phone leg.
+    Phone(phone::Event),
+    /// The answer to [`Effect::FindDevices`](crate::Effect::FindDevices).
+    Devices {
+        /// For which call.
+        call: CallId,
+        /// All devices of the called user. Those without a connection are sent a wake-up push.
+        devices: Vec<DeviceId>,
+    },
+    /// A phone's seat in its room could not be taken, or was lost: the room closed, a moderator
+    /// turned it out, its path broke. To be said of every seat that ends, also by
+    /// [`Effect::Unseat`](crate::Effect::Unseat).
+    PhoneUnseated {
+        /// Which leg.
+        phone: PhoneId,
+    },
     /// The answer to an opening [`Effect::Record`](crate::Effect::Record).
     Recorded {
         /// Which call.
@@ -136,8 +171,8 @@ pub struct Place {
     pub by: By,
     /// How the caller is shown to the callee.
     pub caller: Party,
-    /// The number that was dialled.
-    pub number: Number,
+    /// What was dialled.
+    pub number: Dialed,
     /// Whom it reaches, as the store knows.
     pub reach: Reach,
     /// What the caller asks for.
@@ -155,6 +190,13 @@ pub enum Reach {
         user: UserId,
         /// All their devices. Those without a connection are sent a wake-up push.
         devices: Vec<DeviceId>,
+    },
+    /// Whoever has the number, over the phone network.
+    Phone {
+        /// The quote that the caller agreed to.
+        quote: Option<QuoteId>,
+        /// Do not show the caller's number.
+        anonymous: bool,
     },
 }
 

@@ -19,6 +19,6 @@ pub mod room;
 
 pub use calls::{Calls, Config, Stats};
 pub use cause::{Cause, Refusal};
-pub use effect::{Direction, Effect, Event, RecordStep, Snapshot, State};
+pub use effect::{Direction, Effect, Event, RecordStep, Seating, Snapshot, State, Venue};
 pub use input::{By, Input, Place, Reach, Reply};
-pub use record::{Ending, Media, Party, Record};
+pub use record::{Caller, Ending, Media, Party, Record, Via};

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use offhook_types::{CallId, Number, UserId, WallTime};
+use offhook_types::{CallId, Dialed, Number, UserId, WallTime};
 
 use crate::cause::Cause;
 
@@ -31,18 +31,68 @@ impl Media {
     }
 }
 
+/// How a call reaches the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// Between our own devices.
+    App,
+    /// Over the phone network: one side is a phone, which is not end-to-end encrypted.
+    Phone,
+}
+
+impl Via {
+    /// The stable name in storage.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// The inverse of [`label`](Self::label).
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::App, Self::Phone].into_iter().find(|via| via.label() == label)
+    }
+}
+
 /// A person as the other side sees them. `Debug` shows neither field.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Party {
-    /// Their number.
-    pub number: Number,
-    /// What they call themselves; may be empty.
+    /// Their number; none for a phone that hides it.
+    pub number: Option<Dialed>,
+    /// What they call themselves, or what the phone network calls them; may be empty.
     pub name: Arc<str>,
+}
+
+impl Party {
+    /// Somebody with a number.
+    pub fn new(number: Number, name: impl Into<Arc<str>>) -> Self {
+        Self { number: Some(number.into()), name: name.into() }
+    }
 }
 
 impl fmt::Debug for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted party]")
+    }
+}
+
+/// Who placed a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// One of our users, with one of their devices.
+    User(UserId),
+    /// Somebody on the phone network, as it shows them.
+    Phone(Party),
+}
+
+impl Caller {
+    /// The user, unless it is a phone.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(*user),
+            Self::Phone(_) => None,
+        }
     }
 }
 
@@ -52,12 +102,15 @@ pub struct Record {
     /// Which call.
     pub call: CallId,
     /// Who placed it.
-    pub caller: UserId,
+    pub caller: Caller,
     /// Who it reached; nobody for a number that is unknown or has blocked the caller, so that the
-    /// callee's history shows nothing and the caller's shows the number.
+    /// callee's history shows nothing and the caller's shows the number. Nobody for a call to the
+    /// phone network.
     pub callee: Option<UserId>,
-    /// The number that was dialled.
-    pub number: Number,
+    /// What was dialled; for a call from the phone network the number of ours that it came to.
+    pub number: Dialed,
+    /// How it reached the other side.
+    pub via: Via,
     /// What the caller asked for.
     pub media: Media,
     /// When it was placed.

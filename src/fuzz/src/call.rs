@@ -105,8 +105,8 @@ fn place(by: By, to: u64, which: usize) -> Input {
         0 => Reach::Nobody,
         _ => Reach::User { user: UserId(to), devices },
     };
-    let caller = Party { number: number(by.user.0), name: "".into() };
-    Input::Place(Place { by, caller, number: number(to), reach, media: Media::Audio })
+    let caller = Party::new(number(by.user.0), "");
+    Input::Place(Place { by, caller, number: number(to).into(), reach, media: Media::Audio })
 }
 
 fn number(user: u64) -> Number {

@@ -105,6 +105,7 @@ impl Parts {
             rooms: rooms.clone(),
             keys: keys.clone(),
             push: push(config)?,
+            phones: offhook_signaling::phone::Phones::none(),
         };
         let calls =
             calls::start(settings::calls(config), neighbours, seed()?).await.context("[store]")?;

@@ -1,4 +1,4 @@
-//! Accounts over HTTP: sign in with a one-time code, tokens, devices, profile, history.
+//! Accounts over HTTP: sign in with a one-time code, tokens, devices, profile.
 //!
 //! What it promises: a code opens one number's account, once; its answers are the same, and take
 //! the same work, whether or not a number is registered; when the limiter or the store cannot
@@ -18,9 +18,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use axum::Router;
-use offhook_call::{By, Cause, Direction, Media};
+use offhook_call::{By, Direction, Media};
 use offhook_proto::client::{
-    CallCause, CallDirection, CallMedia, Device, DeviceList, HistoryEntry, HistoryRequest,
+    CallDirection, CallMedia, CallVia, Device, DeviceList, HistoryEntry, HistoryRequest,
     HistoryResponse, Peer, RequestCodeRequest, RequestCodeResponse, Tokens, User,
     VerifyCodeRequest,
 };
@@ -35,6 +35,7 @@ pub use self::failure::Failure;
 pub(crate) use self::secret::draw_id;
 use self::secret::{CodeSecret, Kind};
 use self::source::Source;
+use crate::calls::cause_of;
 use crate::limit::{Keyed, Rate, Total};
 
 /// How accounts are opened and kept.
@@ -175,7 +176,7 @@ impl Buckets {
     }
 }
 
-/// The HTTP endpoints: `POST /v1/auth/…`, `/v1/me…`, `/v1/devices/…`, `/v1/history`. To be served
+/// The HTTP endpoints: `POST /v1/auth/…`, `/v1/me…`, `/v1/devices/…`. To be served
 /// with `into_make_service_with_connect_info::<SocketAddr>()`: without the peer's address, requests
 /// that are counted by it are refused.
 pub fn routes(accounts: Accounts) -> Router {
@@ -451,23 +452,6 @@ fn show_device(device: &offhook_store::Device, current: DeviceId) -> Device {
     }
 }
 
-/// A cause in the protocol's words.
-pub(crate) fn show_cause(cause: Cause) -> CallCause {
-    match cause {
-        Cause::HungUp => CallCause::HungUp,
-        Cause::Declined => CallCause::Declined,
-        Cause::Busy => CallCause::Busy,
-        Cause::Cancelled => CallCause::Cancelled,
-        Cause::NoAnswer => CallCause::NoAnswer,
-        Cause::Unavailable => CallCause::Unavailable,
-        Cause::AnsweredElsewhere => CallCause::AnsweredElsewhere,
-        Cause::DeclinedElsewhere => CallCause::DeclinedElsewhere,
-        Cause::ConnectionLost => CallCause::ConnectionLost,
-        Cause::TimeLimit => CallCause::TimeLimit,
-        Cause::Server => CallCause::Server,
-    }
-}
-
 fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
     let direction = match entry.direction {
         Direction::Outgoing => CallDirection::Outgoing,
@@ -484,10 +468,13 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         direction: direction.into(),
         peer: Some(peer),
         media: media.into(),
-        cause: show_cause(entry.cause).into(),
+        cause: cause_of(entry.cause).into(),
         placed_at: entry.placed_at.0,
         accepted_at: entry.accepted_at.unwrap_or_default().0,
         ended_at: entry.ended_at.0,
+        via: CallVia::App.into(),
+        charge_micros: 0,
+        currency: String::new(),
     }
 }
 

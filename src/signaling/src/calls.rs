@@ -27,16 +27,19 @@ use std::time::Duration;
 use offhook_call::{By, Input, Media, Party, Place, Reach, Refusal, Reply, Stats};
 use offhook_proto::client::{CallSnapshot, server_message};
 use offhook_store::Store;
-use offhook_types::{CallId, Number, SessionId, UserId, WallTime};
+use offhook_types::phone::{self, Balance, Charge, Digit, Quote};
+use offhook_types::{CallId, Dialed, Number, QuoteId, SessionId, UserId, WallTime};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::phone::{PhoneNetwork, Phones, Question, QuoteRefusal, Unavailable};
 use crate::push::Push;
 use crate::rooms::Rooms;
 use crate::token::Keys;
 use shard::Mail;
 
-/// What a device is told: `Incoming`, `Ringing`, `Accepted` or `Ended`, ready to be numbered and
-/// sent.
+pub(crate) use translate::{cause_of, show_balance};
+
+/// What a device is told: an event of a call, or `Balance`, ready to be numbered and sent.
 pub type DeviceEvent = server_message::Message;
 
 /// How the task is set up.
@@ -79,6 +82,19 @@ pub struct Neighbours {
     pub keys: Keys,
     /// How sleeping devices are woken.
     pub push: Arc<dyn Push>,
+    /// Calls over the phone network.
+    pub phones: Phones,
+}
+
+/// Whom a device wants to call over the phone network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialing {
+    /// What was dialled.
+    pub to: Dialed,
+    /// The quote that the caller agreed to.
+    pub quote: Option<QuoteId>,
+    /// Do not show the caller's number.
+    pub anonymous: bool,
 }
 
 /// Why a request was not done.
@@ -90,6 +106,9 @@ pub enum Error {
     /// The store could not answer.
     #[error("the store cannot answer now")]
     Store(#[from] offhook_store::Error),
+    /// There is no gateway to the phone network.
+    #[error("no carrier goes there")]
+    NoNetwork,
     /// The task is gone.
     #[error("the server takes no call requests at the moment")]
     Closed,
@@ -107,7 +126,8 @@ pub async fn start(
     if left_open > 0 {
         tracing::info!(calls = left_open, "calls left open by an earlier run were closed");
     }
-    Ok(Handle { mailbox: shard::start(options, neighbours, seed), store })
+    let network = neighbours.phones.network.clone();
+    Ok(Handle { mailbox: shard::start(options, neighbours, seed), store, network })
 }
 
 /// Reaches the call task. Cheap to clone.
@@ -115,6 +135,7 @@ pub async fn start(
 pub struct Handle {
     mailbox: mpsc::Sender<Mail>,
     store: Arc<dyn Store>,
+    network: Arc<dyn PhoneNetwork>,
 }
 
 impl Handle {
@@ -152,8 +173,24 @@ impl Handle {
     pub async fn place(&self, by: By, number: Number, media: Media) -> Result<CallId, Error> {
         let caller = self.store.user(by.user).await?.ok_or(offhook_store::Error::Missing)?;
         let reach = self.reach(&number).await?;
-        let caller = Party { number: caller.number, name: caller.display_name.into() };
-        match self.ask(Input::Place(Place { by, caller, number, reach, media })).await? {
+        let caller = Party::new(caller.number, caller.display_name);
+        self.put(Place { by, caller, number: number.into(), reach, media }).await
+    }
+
+    /// Place a call over the phone network.
+    pub async fn dial(&self, by: By, dialing: Dialing) -> Result<CallId, Error> {
+        if !self.network.is_there() {
+            return Err(Error::NoNetwork);
+        }
+        let caller = self.store.user(by.user).await?.ok_or(offhook_store::Error::Missing)?;
+        let Dialing { to, quote, anonymous } = dialing;
+        let caller = Party::new(caller.number, caller.display_name);
+        let reach = Reach::Phone { quote, anonymous };
+        self.put(Place { by, caller, number: to, reach, media: Media::Audio }).await
+    }
+
+    async fn put(&self, place: Place) -> Result<CallId, Error> {
+        match self.ask(Input::Place(place)).await? {
             Reply::Placed(call) => Ok(call),
             Reply::Done | Reply::Attached(_) => Err(Error::Closed),
         }
@@ -191,6 +228,51 @@ impl Handle {
     /// End an accepted call; the caller may also end one that was not accepted yet.
     pub async fn hang_up(&self, by: By, call: CallId) -> Result<(), Error> {
         self.ask(Input::HangUp { by, call }).await.map(|_| ())
+    }
+
+    /// Press keys on the phone at the other end.
+    pub async fn press(&self, by: By, call: CallId, digits: Vec<Digit>) -> Result<(), Error> {
+        self.ask(Input::Press { by, call, digits }).await.map(|_| ())
+    }
+
+    /// Put the phone at the other end on hold, or take it back.
+    pub async fn hold(&self, by: By, call: CallId, held: bool) -> Result<(), Error> {
+        self.ask(Input::Hold { by, call, held }).await.map(|_| ())
+    }
+
+    /// What a call over the phone network would cost.
+    pub async fn quote(&self, question: Question) -> Result<Quote, QuoteRefusal> {
+        self.network.quote(question).await
+    }
+
+    /// What a user's account has; `None` for a user who has none.
+    pub async fn balance(&self, user: UserId) -> Result<Option<Balance>, Unavailable> {
+        self.network.balance(user).await
+    }
+
+    /// What a call cost its caller; `None` when that is not this user, or it cost nothing.
+    pub async fn charge(&self, user: UserId, call: CallId) -> Result<Option<Charge>, Unavailable> {
+        self.network.charge(user, call).await
+    }
+
+    /// What these calls cost; see [`charge`](Self::charge).
+    pub async fn charges(
+        &self,
+        user: UserId,
+        calls: Vec<CallId>,
+    ) -> Result<Vec<Charge>, Unavailable> {
+        self.network.charges(user, calls).await
+    }
+
+    /// For the gateway: something happened to a phone leg. Events of one leg are to be told one
+    /// after the other. Waits while the task has too much to do.
+    pub async fn phone_event(&self, event: phone::Event) {
+        self.post(Input::Phone(event)).await;
+    }
+
+    /// For the gateway: money of a user's account moved. All their devices are told.
+    pub async fn balance_changed(&self, user: UserId, balance: Balance) {
+        let _ = self.send(Mail::Balance { user, balance }).await;
     }
 
     /// Place no new calls from now on; the live ones go on.
@@ -233,6 +315,8 @@ impl Handle {
 pub struct Counts {
     /// Calls that have not ended.
     pub live: usize,
+    /// Phone legs that have not ended.
+    pub phones: usize,
     /// Devices with a session.
     pub devices: usize,
     /// Sessions dropped because they did not take their events.

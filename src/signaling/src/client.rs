@@ -8,10 +8,12 @@
 mod connection;
 mod link;
 mod memory;
+mod phone;
 mod requests;
 mod session;
 mod sessions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,14 +25,17 @@ use offhook_call::By;
 use offhook_proto::client::client_message::Message as Request;
 use offhook_proto::client::server_message::Message as Reply;
 use offhook_proto::client::{
-    AcceptCall, CancelCall, DeclineCall, Empty, HangUp, PlaceCall, Placed,
+    AcceptCall, Balance, BalanceRequest, CancelCall, Charge, ChargeRequest, DeclineCall, Empty,
+    HangUp, HistoryRequest, HistoryResponse, HoldCall, PlaceCall, Placed, PressKeys, Quote,
+    QuoteRequest,
 };
+use offhook_types::UserId;
 
 pub use self::link::Closed;
 use self::requests::Requests;
 pub use self::sessions::Sessions;
 use crate::account::{Accounts, Asked, Caller, Failure};
-use crate::limit::Rate;
+use crate::limit::{Keyed, Rate};
 
 /// Limits and timers of sessions.
 #[derive(Debug, Clone)]
@@ -47,6 +52,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// Messages of one connection. Default a burst of 100, refilled at 20 a second.
     pub messages: Rate,
+    /// Prices that one user may ask for. Default a burst of 30, refilled in a minute.
+    pub quotes: Rate,
     /// Events that a client may leave unacknowledged. Default 256.
     pub unacknowledged: usize,
     /// Frames that may wait for a slow peer. Default 512; more than `unacknowledged`, which are
@@ -68,6 +75,7 @@ impl Default for Config {
             resume_window: Duration::from_secs(60),
             message_bytes: 64 * 1024,
             messages: Rate { burst: 100, per: Duration::from_secs(5) },
+            quotes: Rate::per_minute(30),
             unacknowledged: 256,
             queue: 512,
             sessions: 100_000,
@@ -81,20 +89,26 @@ impl Default for Config {
 pub struct Door {
     accounts: Accounts,
     sessions: Sessions,
+    quotes: Arc<Keyed<UserId>>,
 }
 
 impl Door {
     /// A door to these accounts and sessions.
     pub fn new(accounts: Accounts, sessions: Sessions) -> Self {
-        Self { accounts, sessions }
+        let quotes = Keyed::new(sessions.config().quotes, sessions.config().sessions);
+        Self { accounts, sessions, quotes: Arc::new(quotes) }
     }
 
     fn requests(&self) -> Requests {
-        Requests { accounts: self.accounts.clone(), calls: self.sessions.calls().clone() }
+        Requests {
+            accounts: self.accounts.clone(),
+            calls: self.sessions.calls().clone(),
+            quotes: self.quotes.clone(),
+        }
     }
 }
 
-/// `GET /v1/connect`, and `POST /v1/calls/…`.
+/// `GET /v1/connect`, `POST /v1/calls/…`, `/v1/quote`, `/v1/balance` and `/v1/history`.
 pub fn routes(door: Door) -> Router {
     let longest = door.sessions.config().message_bytes;
     Router::new()
@@ -104,6 +118,12 @@ pub fn routes(door: Door) -> Router {
         .route("/v1/calls/decline", post(decline))
         .route("/v1/calls/cancel", post(cancel))
         .route("/v1/calls/hang-up", post(hang_up))
+        .route("/v1/calls/press", post(press))
+        .route("/v1/calls/hold", post(hold))
+        .route("/v1/calls/charge", post(charge))
+        .route("/v1/quote", post(quote))
+        .route("/v1/balance", post(balance))
+        .route("/v1/history", post(history))
         .layer(DefaultBodyLimit::max(longest))
         .with_state(door)
 }
@@ -143,14 +163,24 @@ async fn once(door: &Door, caller: &Caller, request: Request) -> Result<Reply, F
     door.requests().serve(by, &bearer.user, request).await
 }
 
+/// As [`once`], for a request with a reply of its own.
+async fn told<M>(
+    door: &Door,
+    caller: &Caller,
+    request: Request,
+    pick: fn(Reply) -> Option<M>,
+) -> Result<M, Failure> {
+    pick(once(door, caller, request).await?).ok_or_else(Failure::unavailable)
+}
+
 async fn place(State(door): State<Door>, asked: Asked<PlaceCall>) -> Response {
     let Asked { message, caller, answer } = asked;
-    let placed = match once(&door, &caller, Request::Place(message)).await {
-        Ok(Reply::Placed(placed)) => Ok(placed),
-        Ok(_) => Err(Failure::unavailable()),
-        Err(failure) => Err(failure),
-    };
-    answer.respond::<Placed>(placed)
+    let request = Request::Place(message);
+    let placed = told(&door, &caller, request, |reply| match reply {
+        Reply::Placed(placed) => Some(placed),
+        _ => None,
+    });
+    answer.respond::<Placed>(placed.await)
 }
 
 async fn accept(State(door): State<Door>, asked: Asked<AcceptCall>) -> Response {
@@ -171,6 +201,56 @@ async fn cancel(State(door): State<Door>, asked: Asked<CancelCall>) -> Response 
 async fn hang_up(State(door): State<Door>, asked: Asked<HangUp>) -> Response {
     let Asked { message, caller, answer } = asked;
     answer.respond(once(&door, &caller, Request::HangUp(message)).await.map(|_| Empty {}))
+}
+
+async fn press(State(door): State<Door>, asked: Asked<PressKeys>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    answer.respond(once(&door, &caller, Request::Press(message)).await.map(|_| Empty {}))
+}
+
+async fn hold(State(door): State<Door>, asked: Asked<HoldCall>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    answer.respond(once(&door, &caller, Request::Hold(message)).await.map(|_| Empty {}))
+}
+
+async fn charge(State(door): State<Door>, asked: Asked<ChargeRequest>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    let request = Request::Charge(message);
+    let charge = told(&door, &caller, request, |reply| match reply {
+        Reply::Charge(charge) => Some(charge),
+        _ => None,
+    });
+    answer.respond::<Charge>(charge.await)
+}
+
+async fn quote(State(door): State<Door>, asked: Asked<QuoteRequest>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    let request = Request::Quote(message);
+    let quote = told(&door, &caller, request, |reply| match reply {
+        Reply::Quote(quote) => Some(quote),
+        _ => None,
+    });
+    answer.respond::<Quote>(quote.await)
+}
+
+async fn balance(State(door): State<Door>, asked: Asked<BalanceRequest>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    let request = Request::Balance(message);
+    let balance = told(&door, &caller, request, |reply| match reply {
+        Reply::Balance(balance) => Some(balance),
+        _ => None,
+    });
+    answer.respond::<Balance>(balance.await)
+}
+
+async fn history(State(door): State<Door>, asked: Asked<HistoryRequest>) -> Response {
+    let Asked { message, caller, answer } = asked;
+    let request = Request::History(message);
+    let history = told(&door, &caller, request, |reply| match reply {
+        Reply::History(history) => Some(history),
+        _ => None,
+    });
+    answer.respond::<HistoryResponse>(history.await)
 }
 
 #[cfg(test)]

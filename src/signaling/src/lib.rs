@@ -13,6 +13,7 @@ pub mod limit;
 pub mod livekit;
 pub mod media_node;
 pub mod negotiation;
+pub mod phone;
 pub mod push;
 pub mod rooms;
 pub mod token;

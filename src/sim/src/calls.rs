@@ -53,7 +53,7 @@ impl Summary {
 
 impl core::fmt::Display for Summary {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Stats { placed, accepted, glare, ended, refused } = &self.stats;
+        let Stats { placed, accepted, glare, ended, refused, .. } = &self.stats;
         write!(
             f,
             "{} steps, placed {placed}, accepted {accepted}, glare {glare}; ended:",
@@ -252,7 +252,11 @@ impl<'a> World<'a> {
                     let limit = 15_000;
                     self.act_in(device, limit, Act::Connect);
                 }
-                Effect::CancelPush { .. } => {}
+                Effect::CancelPush { .. }
+                | Effect::Phone(_)
+                | Effect::FindDevices { .. }
+                | Effect::Seat(_)
+                | Effect::Unseat { .. } => {}
             }
         }
         self.machine.audit().map_err(str::to_owned)?;
@@ -305,8 +309,8 @@ impl<'a> World<'a> {
         };
         Place {
             by,
-            caller: Party { number: number(by.user.0), name: "someone".into() },
-            number: number(to),
+            caller: Party::new(number(by.user.0), "someone"),
+            number: number(to).into(),
             reach,
             media: Media::Audio,
         }

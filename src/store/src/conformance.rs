@@ -1,7 +1,7 @@
 //! What every store must do, as one suite: an implementation passes when [`check`] returns. Each
 //! part uses numbers and ids of its own, so the suite runs on one empty store.
 
-use offhook_call::{Cause, Direction, Ending, Media, Record};
+use offhook_call::{Caller, Cause, Direction, Ending, Media, Record, Via};
 use offhook_types::{CallId, DeviceId, Number, UserId, WallTime};
 
 use crate::{
@@ -56,9 +56,10 @@ fn device(user: &User, serial: u64, most: u32) -> NewDevice {
 fn record(call: u64, caller: &User, callee: Option<&User>, placed_at: u64) -> Record {
     Record {
         call: CallId(call),
-        caller: caller.id,
+        caller: Caller::User(caller.id),
         callee: callee.map(|user| user.id),
-        number: callee.map_or_else(|| number(99_999), |user| user.number.clone()),
+        number: callee.map_or_else(|| number(99_999), |user| user.number.clone()).into(),
+        via: Via::App,
         media: Media::Video,
         placed_at: WallTime(placed_at),
         accepted_at: None,
@@ -235,7 +236,7 @@ async fn refused_records(store: &dyn Store) {
     assert!(!store.accept_call(CallId(404), WallTime(1)).await.unwrap());
     assert_eq!(store.call(CallId(404)).await.unwrap(), None);
     let ada = sign_up(store, 65).await;
-    let stranger = Record { caller: UserId(0), ..record(65, &ada, None, 1000) };
+    let stranger = Record { caller: Caller::User(UserId(0)), ..record(65, &ada, None, 1000) };
     assert!(matches!(store.open_call(&stranger).await, Err(Error::Missing)));
 }
 

@@ -11,7 +11,8 @@ use crate::input::By;
 /// What is remembered of an ended call.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pub caller: By,
+    /// The device that placed it; none when a phone did.
+    pub caller: Option<By>,
     pub callee: Option<UserId>,
     /// The callee's device that accepted or declined.
     pub answered_by: Option<DeviceId>,
@@ -23,7 +24,7 @@ pub(super) struct Ended {
 impl Ended {
     /// Whether the device had a part in the call.
     pub fn concerns(&self, by: By) -> bool {
-        self.caller.device == by.device || self.callee == Some(by.user)
+        self.caller.is_some_and(|caller| caller.device == by.device) || self.callee == Some(by.user)
     }
 
     /// What one device of the callee is told.

@@ -3,26 +3,30 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use offhook_types::{CallId, DeviceId, Number, Time, UserId, WallTime};
+use offhook_types::{CallId, DeviceId, Dialed, Time, UserId, WallTime};
 
 use super::Config;
+use super::phone::Phone;
 use crate::cause::Cause;
 use crate::effect::{Direction, Event, Snapshot, State};
 use crate::input::By;
-use crate::record::{Media, Party, Record};
+use crate::record::{Caller, Media, Party, Record, Via};
 
 /// A call that has not ended.
 #[derive(Debug)]
 pub(super) struct Live {
     pub id: CallId,
-    pub caller: Side,
+    /// The device that placed it; none when a phone did.
+    pub caller: Option<Side>,
     /// How the caller is shown.
     pub from: Party,
     /// What was dialled.
-    pub number: Number,
-    /// The user reached; none for a call that only the caller knows of.
+    pub number: Dialed,
+    /// The user reached; none for a call that only the caller knows of, and for one to a phone.
     pub callee: Option<UserId>,
-    /// The callee's devices at the time of placing.
+    /// The leg over the phone network, where one of the sides is a phone.
+    pub phone: Option<Phone>,
+    /// The callee's devices, as the store knows them.
     pub devices: Vec<DeviceId>,
     pub media: Media,
     pub placed: Time,
@@ -33,6 +37,7 @@ pub(super) struct Live {
     /// Devices that were sent a push for this call.
     pub pushed: BTreeSet<DeviceId>,
     pub stage: Stage,
+    pub room: Room,
     /// When its timer is set in the machine's queue.
     pub due: Time,
 }
@@ -51,12 +56,12 @@ pub(super) enum Stage {
     Opening {
         until: Time,
     },
-    /// Devices were told; none has acknowledged.
+    /// Devices were told, or a number dialled; nothing rings yet.
     Placed {
         ack_until: Time,
         rings_until: Time,
     },
-    /// A device shows the call.
+    /// A device shows the call, or the far phone rings.
     Ringing {
         rings_until: Time,
     },
@@ -66,12 +71,19 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub at: Time,
-    pub callee: Side,
-    /// Until when the room may take to stand; none once it does.
-    pub room_until: Option<Time>,
+    /// The device that took it; none when a phone did.
+    pub callee: Option<Side>,
 }
 
-/// One of the two people, on the device that they talk through.
+/// The media room of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Unwanted,
+    Awaited { until: Time },
+    Stands,
+}
+
+/// One of our people, on the device that they talk through.
 #[derive(Debug)]
 pub(super) struct Side {
     pub by: By,
@@ -119,30 +131,29 @@ impl Side {
 impl Live {
     /// The timer that fires next, and the cause that it ends the call with.
     pub fn timer(&self, config: &Config) -> (Time, Cause) {
-        let given_up = match self.caller.lost {
-            Some(lost) => lost + config.caller_grace,
-            None => Time::MAX,
+        let room = match self.room {
+            Room::Awaited { until } => until,
+            Room::Unwanted | Room::Stands => Time::MAX,
         };
-        let timers = match &self.stage {
-            Stage::Opening { until } => [(*until, Cause::Server), (given_up, Cause::Cancelled)],
+        let bridge = self.phone.as_ref().map_or(Time::MAX, Phone::bridge_until);
+        let lost = self.caller.as_ref().and_then(|caller| caller.lost);
+        let given_up = lost.map_or(Time::MAX, |lost| lost + config.caller_grace);
+        let given_up = (given_up, Cause::Cancelled);
+        let own = match &self.stage {
+            Stage::Opening { until } => [(*until, Cause::Server), given_up],
             Stage::Placed { ack_until, rings_until } => {
-                let unheard = (*ack_until).min(*rings_until);
-                [(unheard, Cause::Unavailable), (given_up, Cause::Cancelled)]
+                [((*ack_until).min(*rings_until), Cause::Unavailable), given_up]
             }
-            Stage::Ringing { rings_until } => {
-                [(*rings_until, Cause::NoAnswer), (given_up, Cause::Cancelled)]
+            Stage::Ringing { rings_until } => [(*rings_until, Cause::NoAnswer), given_up],
+            Stage::Accepted(accepted) => {
+                let sides = [self.caller.as_ref(), accepted.callee.as_ref()];
+                let gone = sides.into_iter().flatten().map(|side| side.gone_at(config)).min();
+                let gone = (gone.unwrap_or(Time::MAX), Cause::ConnectionLost);
+                [gone, (accepted.at + config.max_duration, Cause::TimeLimit)]
             }
-            Stage::Accepted(accepted) => return self.accepted_timer(accepted, config),
         };
-        earliest(timers)
-    }
-
-    fn accepted_timer(&self, accepted: &Accepted, config: &Config) -> (Time, Cause) {
-        let room = accepted.room_until.unwrap_or(Time::MAX);
-        let gone = self.caller.gone_at(config).min(accepted.callee.gone_at(config));
-        let limit = accepted.at + config.max_duration;
-        let first = earliest([(room, Cause::Server), (gone, Cause::ConnectionLost)]);
-        earliest([first, (limit, Cause::TimeLimit)])
+        let outside = (room.min(bridge), Cause::Server);
+        own.into_iter().fold(outside, |first, next| if next.0 < first.0 { next } else { first })
     }
 
     pub fn accepted(&self) -> Option<&Accepted> {
@@ -160,20 +171,47 @@ impl Live {
         }
     }
 
-    /// The side of a device, if it is one of the two that talk or the one that placed the call.
-    pub fn side_of(&mut self, device: DeviceId) -> Option<&mut Side> {
-        let callee = match &mut self.stage {
-            Stage::Accepted(accepted) => Some(&mut accepted.callee),
-            _ => None,
-        };
-        [Some(&mut self.caller), callee].into_iter().flatten().find(|side| side.by.device == device)
+    pub fn via(&self) -> Via {
+        if self.phone.is_some() { Via::Phone } else { Via::App }
     }
 
-    /// The side of a user in an accepted call.
+    /// The device that placed it.
+    pub fn caller_device(&self) -> Option<DeviceId> {
+        self.caller.as_ref().map(|side| side.by.device)
+    }
+
+    /// The device that took it.
+    pub fn callee_device(&self) -> Option<DeviceId> {
+        Some(self.accepted()?.callee.as_ref()?.by.device)
+    }
+
+    /// Whether the device has, or could have, a part in it.
+    pub fn concerns(&self, by: By) -> bool {
+        self.caller.as_ref().is_some_and(|side| side.by == by) || self.callee == Some(by.user)
+    }
+
+    /// The users who are in this call and can be in no other.
+    pub fn users(&self) -> impl Iterator<Item = UserId> + use<> {
+        [self.caller.as_ref().map(|side| side.by.user), self.callee].into_iter().flatten()
+    }
+
+    /// The devices that talk, or will when the call is accepted.
+    pub fn sides(&mut self) -> impl Iterator<Item = &mut Side> {
+        let callee = match &mut self.stage {
+            Stage::Accepted(accepted) => accepted.callee.as_mut(),
+            _ => None,
+        };
+        [self.caller.as_mut(), callee].into_iter().flatten()
+    }
+
+    /// The side of a device, if it is one of those that talk or the one that placed the call.
+    pub fn side_of(&mut self, device: DeviceId) -> Option<&mut Side> {
+        self.sides().find(|side| side.by.device == device)
+    }
+
+    /// The seat of a user in the room.
     pub fn seat_of(&mut self, user: UserId) -> Option<&mut Seat> {
-        let Stage::Accepted(accepted) = &mut self.stage else { return None };
-        let sides = [&mut self.caller, &mut accepted.callee];
-        sides.into_iter().find(|side| side.by.user == user).map(|side| &mut side.seat)
+        self.sides().find(|side| side.by.user == user).map(|side| &mut side.seat)
     }
 
     pub fn incoming(&self, now: Time) -> Event {
@@ -181,6 +219,7 @@ impl Live {
             call: self.id,
             from: self.from.clone(),
             media: self.media,
+            via: self.via(),
             rings_for: self.rings_until().map_or(Duration::ZERO, |until| until.since(now)),
         }
     }
@@ -199,9 +238,13 @@ impl Live {
     pub fn record(&self) -> Record {
         Record {
             call: self.id,
-            caller: self.caller.by.user,
+            caller: match &self.caller {
+                Some(side) => Caller::User(side.by.user),
+                None => Caller::Phone(self.from.clone()),
+            },
             callee: self.callee,
             number: self.number.clone(),
+            via: self.via(),
             media: self.media,
             placed_at: self.placed_at,
             accepted_at: self.accepted().map(|accepted| self.wall(accepted.at)),
@@ -211,9 +254,9 @@ impl Live {
 
     /// How the call looks from a device; `None` when the device has no part in it.
     pub fn snapshot(&self, now: Time, by: By) -> Option<Snapshot> {
-        let outgoing = self.caller.by.device == by.device;
+        let outgoing = self.caller_device() == Some(by.device);
         let answers = match &self.stage {
-            Stage::Accepted(accepted) => accepted.callee.by.device == by.device,
+            Stage::Accepted(_) => self.callee_device() == Some(by.device),
             Stage::Opening { .. } => false,
             Stage::Placed { .. } | Stage::Ringing { .. } => self.callee == Some(by.user),
         };
@@ -221,8 +264,10 @@ impl Live {
             return None;
         }
         let accepted = self.accepted();
-        let nameless = || Party { number: self.number.clone(), name: "".into() };
+        let nameless = || Party { number: Some(self.number.clone()), name: "".into() };
         let rings_until = self.rings_until().filter(|_| !outgoing);
+        let phone = self.phone.as_ref();
+        let invited = accepted.is_some() || phone.is_some_and(|phone| outgoing && phone.bridged());
         Some(Snapshot {
             call: self.id,
             direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
@@ -233,14 +278,12 @@ impl Live {
             },
             peer: if outgoing { nameless() } else { self.from.clone() },
             media: self.media,
+            via: self.via(),
+            held: phone.is_some_and(|phone| phone.held),
+            held_by_peer: phone.is_some_and(|phone| phone.held_by_peer),
             accepted_at: accepted.map(|accepted| self.wall(accepted.at)),
-            room_ready: accepted.is_some_and(|accepted| accepted.room_until.is_none()),
+            room_ready: self.room == Room::Stands && invited,
             rings_for: rings_until.map_or(Duration::ZERO, |until| until.since(now)),
         })
     }
-}
-
-fn earliest(timers: [(Time, Cause); 2]) -> (Time, Cause) {
-    let [first, second] = timers;
-    if second.0 < first.0 { second } else { first }
 }

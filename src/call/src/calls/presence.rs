@@ -75,7 +75,11 @@ impl Presence {
 
     /// The connected devices of a user.
     pub fn of(&self, user: UserId) -> impl Iterator<Item = DeviceId> + '_ {
-        let devices = self.by_user.get(&user).into_iter().flatten().copied();
-        devices.filter(|&device| self.connected(device))
+        self.all_of(user).filter(|&device| self.connected(device))
+    }
+
+    /// The devices of a user, connected or not.
+    pub fn all_of(&self, user: UserId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.by_user.get(&user).into_iter().flatten().copied()
     }
 }

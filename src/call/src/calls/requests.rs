@@ -3,11 +3,12 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use offhook_types::{CallId, Time, UserId, WallTime};
+use offhook_types::{CallId, Dialed, PhoneId, Time, WallTime};
 
 use super::Calls;
 use super::gone::Ended;
-use super::live::{Live, Opening, Side, Stage};
+use super::live::{Live, Opening, Room, Side, Stage};
+use super::phone::{Order, Phone};
 use crate::cause::{Cause, Refusal};
 use crate::effect::{Effect, Event, RecordStep};
 use crate::input::{By, Place, Reach, Reply};
@@ -22,20 +23,23 @@ impl Calls {
         let Place { by, reach, .. } = &place;
         if let Some(call) = self.glare(*by, reach) {
             self.stats.glare = self.stats.glare.wrapping_add(1);
-            self.take(now, call, *by);
+            self.take(now, call, Some(*by));
             return Ok(Reply::Placed(call));
         }
         if self.in_call.contains_key(&by.user) {
             return Err(Refusal::InCall);
         }
         let own = matches!(reach, Reach::User { user, .. } if *user == by.user);
-        if own || place.number == place.caller.number {
+        if own || Some(&place.number) == place.caller.number.as_ref() {
             return Err(Refusal::BadNumber);
         }
         if self.draining || self.calls.len() >= self.config.max_calls {
             return Err(Refusal::Unavailable);
         }
-        if let Err(wait) = self.pace.take(now, by.user) {
+        // A short code may be the way to help: it waits for nothing here.
+        let urgent = matches!(place.number, Dialed::Short(_));
+        let pace = self.pace.take(now, by.user);
+        if let Err(wait) = pace.or_else(|wait| if urgent { Ok(()) } else { Err(wait) }) {
             let whole = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
             return Err(Refusal::RateLimited { retry_after: Duration::from_secs(whole) });
         }
@@ -48,24 +52,29 @@ impl Calls {
         let Reach::User { user, .. } = reach else { return None };
         let live = self.calls.get(self.in_call.get(&by.user)?)?;
         let crossing = live.callee == Some(by.user)
-            && live.caller.by.user == *user
+            && live.caller.as_ref().is_some_and(|caller| caller.by.user == *user)
             && live.accepted().is_none();
         crossing.then_some(live.id)
     }
 
     fn open(&mut self, now: Time, wall: WallTime, place: Place) -> CallId {
         let id = self.fresh_id();
-        let (callee, devices) = match place.reach {
-            Reach::Nobody => (None, Vec::new()),
-            Reach::User { user, devices } => (Some(user), devices),
+        let (callee, devices, phone) = match place.reach {
+            Reach::Nobody => (None, Vec::new(), None),
+            Reach::User { user, devices } => (Some(user), devices, None),
+            Reach::Phone { quote, anonymous } => {
+                let order = Order { quote, anonymous };
+                (None, Vec::new(), Some(Phone::new(self.fresh_phone(), Some(order))))
+            }
         };
         let lost = (!self.presence.connected(place.by.device)).then_some(now);
         let live = Live {
             id,
-            caller: Side::new(place.by, lost),
+            caller: Some(Side::new(place.by, lost)),
             from: place.caller,
             number: place.number,
             callee,
+            phone,
             devices,
             media: place.media,
             placed: now,
@@ -74,25 +83,38 @@ impl Calls {
             rung: BTreeSet::new(),
             pushed: BTreeSet::new(),
             stage: Stage::Opening { until: now + self.config.record_timeout },
+            room: Room::Unwanted,
             due: Time::MAX,
         };
+        self.begin(now, live);
+        id
+    }
+
+    /// Write the opening record, unless the callee is busy: then that is all there is.
+    pub(super) fn begin(&mut self, now: Time, live: Live) {
+        let id = live.id;
         let record = live.record();
         self.effects.push_back(Effect::Record { record, step: RecordStep::Open });
-        let busy = callee.is_some_and(|user| self.in_call.contains_key(&user));
-        if busy {
-            self.conclude(now, live, Cause::Busy, None);
-            return id;
+        if live.callee.is_some_and(|user| self.in_call.contains_key(&user)) {
+            return self.conclude(now, live, Cause::Busy, None);
         }
-        let users: [Option<UserId>; 2] = [Some(live.caller.by.user), callee];
-        for user in users.into_iter().flatten() {
+        for user in live.users() {
             self.in_call.insert(user, id);
         }
         self.calls.insert(id, live);
         self.reschedule(id);
-        id
     }
 
-    fn fresh_id(&mut self) -> CallId {
+    fn fresh_phone(&mut self) -> PhoneId {
+        loop {
+            let id = PhoneId::random(&mut self.rng);
+            if !self.legs.knows(id) {
+                return id;
+            }
+        }
+    }
+
+    pub(super) fn fresh_id(&mut self) -> CallId {
         loop {
             let id = CallId::random(&mut self.rng);
             if !self.calls.contains_key(&id) && self.gone.find(id).is_none() {
@@ -112,15 +134,17 @@ impl Calls {
             Stage::Placed { rings_until, .. } => {
                 live.rung.insert(by.device);
                 live.stage = Stage::Ringing { rings_until };
-                let caller = live.caller.by.device;
-                self.tell(caller, Event::Ringing { call });
+                match live.caller_device() {
+                    Some(caller) => self.tell(caller, Event::Ringing { call }),
+                    None => self.ring_back(call),
+                }
                 self.reschedule(call);
             }
             Stage::Ringing { .. } => {
                 live.rung.insert(by.device);
             }
             Stage::Opening { .. } => return Err(Refusal::NoSuchCall),
-            Stage::Accepted(ref accepted) if accepted.callee.by.device == by.device => {}
+            Stage::Accepted(_) if live.callee_device() == Some(by.device) => {}
             Stage::Accepted(_) => {
                 let (cause, duration) = (Cause::AnsweredElsewhere, Duration::ZERO);
                 self.tell(by.device, Event::Ended { call, cause, duration });
@@ -134,8 +158,8 @@ impl Calls {
         let live = self.callee_call(by, call)?;
         match &live.stage {
             Stage::Opening { .. } => return Err(Refusal::NoSuchCall),
-            Stage::Placed { .. } | Stage::Ringing { .. } => self.take(now, call, by),
-            Stage::Accepted(accepted) if accepted.callee.by.device == by.device => {}
+            Stage::Placed { .. } | Stage::Ringing { .. } => self.take(now, call, Some(by)),
+            Stage::Accepted(_) if live.callee_device() == Some(by.device) => {}
             Stage::Accepted(_) => return Err(Refusal::WrongState),
         }
         Ok(Reply::Done)
@@ -154,7 +178,7 @@ impl Calls {
 
     pub(super) fn cancel(&mut self, now: Time, by: By, call: CallId) -> Result<Reply, Refusal> {
         let live = self.party_call(by, call)?;
-        if live.caller.by.device != by.device || live.accepted().is_some() {
+        if live.caller_device() != Some(by.device) || live.accepted().is_some() {
             return Err(Refusal::WrongState);
         }
         self.end(now, call, Cause::Cancelled, None);
@@ -163,9 +187,9 @@ impl Calls {
 
     pub(super) fn hang_up(&mut self, now: Time, by: By, call: CallId) -> Result<Reply, Refusal> {
         let live = self.party_call(by, call)?;
-        let is_caller = live.caller.by.device == by.device;
+        let is_caller = live.caller_device() == Some(by.device);
         let cause = match live.accepted() {
-            Some(accepted) if is_caller || accepted.callee.by.device == by.device => Cause::HungUp,
+            Some(_) if is_caller || live.callee_device() == Some(by.device) => Cause::HungUp,
             None if is_caller => Cause::Cancelled,
             _ => return Err(Refusal::WrongState),
         };
@@ -174,10 +198,10 @@ impl Calls {
     }
 
     /// A live call that the device has a part in.
-    fn party_call(&mut self, by: By, call: CallId) -> Result<&mut Live, Refusal> {
+    pub(super) fn party_call(&mut self, by: By, call: CallId) -> Result<&mut Live, Refusal> {
         let over = self.gone.find(call).is_some_and(|ended: &Ended| ended.concerns(by));
         match self.calls.get_mut(&call) {
-            Some(live) if live.caller.by == by || live.callee == Some(by.user) => Ok(live),
+            Some(live) if live.concerns(by) => Ok(live),
             None if over => Err(Refusal::WrongState),
             _ => Err(Refusal::NoSuchCall),
         }

@@ -223,8 +223,9 @@ fn show(effect: &Effect) -> String {
             }
             (step, ending) => format!("{step:?} with {ending:?}"),
         },
-        Effect::OpenRoom { users: [caller, callee], .. } => {
-            format!("room {}+{}", letter(caller.0), letter(callee.0))
+        Effect::OpenRoom { users, .. } => {
+            let users: Vec<_> = users.iter().map(|user| letter(user.0).to_string()).collect();
+            format!("room {}", users.join("+"))
         }
         Effect::CloseRoom { .. } => "no room".into(),
         Effect::Push { device, .. } => format!("push {}", name(*device)),
@@ -273,8 +274,8 @@ fn place(dev: Dev, to: User, reach: Reach) -> Input {
     let By { user, .. } = by(dev);
     Input::Place(input::Place {
         by: by(dev),
-        caller: Party { number: number(user), name: "someone".into() },
-        number: number(id(to)),
+        caller: Party::new(number(user), "someone"),
+        number: number(id(to)).into(),
         reach,
         media: Media::Audio,
     })

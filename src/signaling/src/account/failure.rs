@@ -6,6 +6,7 @@ use offhook_proto::client::{Error, ErrorCode};
 
 use crate::calls;
 use crate::limit::Limited;
+use crate::phone::{QuoteRefusal, Unavailable};
 
 /// An error of the client protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +52,12 @@ impl Failure {
         match self.code {
             ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
             ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ErrorCode::BadCode => StatusCode::FORBIDDEN,
+            ErrorCode::BadCode | ErrorCode::NotPermitted => StatusCode::FORBIDDEN,
+            ErrorCode::NoCredit => StatusCode::PAYMENT_REQUIRED,
             ErrorCode::NoSuchCall => StatusCode::NOT_FOUND,
             ErrorCode::WrongState | ErrorCode::InCall => StatusCode::CONFLICT,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::BadNumber => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::BadNumber | ErrorCode::NoRoute => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::SessionGone => StatusCode::GONE,
             ErrorCode::Unspecified | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -96,12 +98,33 @@ impl From<offhook_store::Error> for Failure {
     }
 }
 
+impl From<QuoteRefusal> for Failure {
+    fn from(refusal: QuoteRefusal) -> Self {
+        let code = match refusal {
+            QuoteRefusal::InvalidNumber => ErrorCode::BadNumber,
+            QuoteRefusal::NotPermitted { .. } => ErrorCode::NotPermitted,
+            QuoteRefusal::NoCredit => ErrorCode::NoCredit,
+            QuoteRefusal::NoRoute => ErrorCode::NoRoute,
+            QuoteRefusal::RateLimited { retry_after } => return Limited { retry_after }.into(),
+            QuoteRefusal::Unavailable => ErrorCode::Unavailable,
+        };
+        Self::new(code, refusal.to_string())
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(_: Unavailable) -> Self {
+        Self::unavailable()
+    }
+}
+
 impl From<calls::Error> for Failure {
     fn from(error: calls::Error) -> Self {
         let refusal = match error {
             calls::Error::Refused(refusal) => refusal,
             calls::Error::Store(error) => return error.into(),
             calls::Error::Closed => return Self::unavailable(),
+            calls::Error::NoNetwork => return QuoteRefusal::NoRoute.into(),
         };
         let code = match refusal {
             Refusal::NoSuchCall => ErrorCode::NoSuchCall,

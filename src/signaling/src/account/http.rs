@@ -7,8 +7,8 @@ use axum::response::Response;
 use axum::routing::post;
 use offhook_call::By;
 use offhook_proto::client::{
-    Empty, HistoryRequest, RefreshRequest, RequestCodeRequest, RevokeDeviceRequest,
-    UpdateProfileRequest, VerifyCodeRequest,
+    Empty, RefreshRequest, RequestCodeRequest, RevokeDeviceRequest, UpdateProfileRequest,
+    VerifyCodeRequest,
 };
 use offhook_store::Bearer;
 
@@ -27,7 +27,6 @@ pub(super) fn routes(accounts: Accounts) -> Router {
         .route("/v1/me/update", post(update))
         .route("/v1/devices/list", post(devices))
         .route("/v1/devices/revoke", post(revoke))
-        .route("/v1/history", post(history))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(accounts)
 }
@@ -102,15 +101,6 @@ async fn revoke(State(accounts): State<Accounts>, asked: Asked<RevokeDeviceReque
         let device = device.map_err(|_| Failure::bad_request("device_id is not a device's id"))?;
         accounts.revoke(By { user, device }).await?;
         Ok(Empty {})
-    };
-    answer.respond(done.await)
-}
-
-async fn history(State(accounts): State<Accounts>, asked: Asked<HistoryRequest>) -> Response {
-    let Asked { message, caller, answer } = asked;
-    let done = async {
-        let user = accounts.bearer(&caller).await?.user.id;
-        accounts.history(user, &message).await
     };
     answer.respond(done.await)
 }

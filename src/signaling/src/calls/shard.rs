@@ -6,6 +6,7 @@ use std::sync::Arc;
 use offhook_call::{By, Calls, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Snapshot};
 use offhook_proto::client::{CallSnapshot, MediaGrant};
 use offhook_types::counters::Counted;
+use offhook_types::phone::Balance;
 use offhook_types::{CallId, DeviceId, Rng, SessionId, Time, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -33,6 +34,11 @@ pub(super) enum Mail {
     Post {
         input: Input,
     },
+    /// Money of a user's account moved.
+    Balance {
+        user: UserId,
+        balance: Balance,
+    },
     /// Who is in which call's room, after room events were missed.
     Present(Present),
     Count {
@@ -55,6 +61,8 @@ struct Shard {
     machine: Calls,
     options: Options,
     neighbours: Neighbours,
+    /// The task's own mailbox, for those who report back.
+    mailbox: mpsc::WeakSender<Mail>,
     origin: Instant,
     devices: BTreeMap<DeviceId, Attached>,
     slow_sessions: u64,
@@ -73,6 +81,7 @@ pub(super) fn start(options: Options, neighbours: Neighbours, seed: u64) -> mpsc
         machine: Calls::new(options.calls, Rng::from_seed(seed)),
         options,
         neighbours,
+        mailbox: mailbox.downgrade(),
         origin: Instant::now(),
         devices: BTreeMap::new(),
         slow_sessions: 0,
@@ -134,10 +143,17 @@ impl Shard {
                 self.forget_session(&input);
                 let _ = self.handle(input);
             }
+            Mail::Balance { user, balance } => {
+                let devices: Vec<_> = self.machine.devices_of(user).collect();
+                for device in devices {
+                    self.deliver(device, translate::balance(balance));
+                }
+            }
             Mail::Present(present) => self.present(&present),
             Mail::Count { reply } => {
                 let _ = reply.send(Counts {
                     live: self.machine.live(),
+                    phones: self.machine.phones(),
                     devices: self.devices.len(),
                     slow_sessions: self.slow_sessions,
                     calls: self.machine.stats().clone(),
@@ -190,19 +206,50 @@ impl Shard {
                 Effect::CancelPush { device, call } => {
                     self.neighbours.push.push(Wake::Cancel, device, call);
                 }
+                Effect::Phone(command) => self.neighbours.phones.network.send(command),
+                Effect::FindDevices { call, user } => self.find_devices(call, user),
+                Effect::Seat(seating) => {
+                    let _ = self.handle(Input::PhoneUnseated { phone: seating.phone });
+                }
+                Effect::Unseat { .. } => {}
             }
         }
+    }
+
+    /// Ask the store in a task of its own; without an answer only connected devices ring.
+    fn find_devices(&self, call: CallId, user: UserId) {
+        let (store, mailbox) = (self.neighbours.store.clone(), self.mailbox.clone());
+        tokio::spawn(async move {
+            let devices = match store.devices_of(user).await {
+                Ok(devices) => devices.into_iter().map(|device| device.id).collect(),
+                Err(error) => {
+                    tracing::warn!(%call, %error, "devices not found, so none is woken");
+                    return;
+                }
+            };
+            if let Some(mailbox) = mailbox.upgrade() {
+                let _ = mailbox.send(Mail::Post { input: Input::Devices { call, devices } }).await;
+            }
+        });
     }
 
     fn tell(&mut self, device: DeviceId, event: Event) {
         let Some(attached) = self.devices.get(&device) else { return };
         let event = match event {
+            Event::Progress { call, user } => {
+                translate::progress(call, self.grant(call, user, &attached.name))
+            }
             Event::Accepted { call, user, accepted_at } => {
                 let grant = self.grant(call, user, &attached.name);
                 translate::accepted(call, grant, accepted_at)
             }
             event => translate::event(event),
         };
+        self.deliver(device, event);
+    }
+
+    fn deliver(&mut self, device: DeviceId, event: DeviceEvent) {
+        let Some(attached) = self.devices.get(&device) else { return };
         if let Err(error) = attached.events.try_send(event) {
             self.slow_sessions += u64::from(matches!(error, mpsc::error::TrySendError::Full(_)));
             self.devices.remove(&device);

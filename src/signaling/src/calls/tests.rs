@@ -61,6 +61,7 @@ impl Server {
             rooms: rooms.clone(),
             keys: keys.clone(),
             push: pushes.clone(),
+            phones: crate::phone::Phones::none(),
         };
         let options =
             Options { calls, media_url: "wss://media.example".into(), ..Options::default() };

@@ -48,6 +48,7 @@ impl Server {
             rooms: Rooms::start(&crate::rooms::Config::default(), 1),
             keys: Keys::new([("key".to_owned(), "secret".repeat(8))]),
             push: Arc::new(Nobody),
+            phones: crate::phone::Phones::none(),
         };
         let mut options = Options::default();
         options.calls.place_burst = 10_000;

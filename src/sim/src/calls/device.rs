@@ -340,7 +340,10 @@ impl World<'_> {
                 view.rings = true;
                 self.ring(id, call);
             }
-            Event::Ringing { .. } => {}
+            Event::Ringing { .. }
+            | Event::Progress { .. }
+            | Event::Held { .. }
+            | Event::Warning { .. } => {}
             Event::Accepted { .. } => {
                 view.rings = false;
                 view.accepted = true;

@@ -262,6 +262,8 @@ impl Judge {
                 let call = self.calls.get_mut(id).ok_or("a push for an unknown call")?;
                 must(call.pushed.remove(device), || format!("{id} never woke {device}"))
             }
+            Effect::Phone(_) | Effect::FindDevices { .. } => Ok(()),
+            Effect::Seat(_) | Effect::Unseat { .. } => Ok(()),
         }
     }
 
@@ -296,6 +298,7 @@ impl Judge {
                 must(side, || format!("{device} is sent to the room of {id} as {of}"))?;
                 must(call.room == Room::Ready, || format!("{id} meets in a room not ready"))
             }
+            Event::Progress { .. } | Event::Held { .. } | Event::Warning { .. } => Ok(()),
             Event::Ended { cause, duration, .. } => call.told_end(id, device, *cause, *duration),
         }
     }
@@ -545,6 +548,11 @@ impl Tracked {
                 None => recorded.is_none() || !self.seats.is_empty() || self.accepted.is_some(),
             },
             Cause::AnsweredElsewhere | Cause::DeclinedElsewhere => false,
+            Cause::InvalidNumber
+            | Cause::NotPermitted
+            | Cause::NoCredit
+            | Cause::CreditEnded
+            | Cause::Carrier => false,
         };
         must(just, || format!("{id} ended with {cause:?} by {input:?}, which is not so: {self:?}"))
     }

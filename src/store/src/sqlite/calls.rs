@@ -1,9 +1,9 @@
 //! Call records and history in SQLite.
 
 use async_trait::async_trait;
-use offhook_call::{Cause, Direction, Ending, Media, Record};
+use offhook_call::{Caller, Cause, Direction, Ending, Media, Record, Via};
 use offhook_types::counters::Counted;
-use offhook_types::{CallId, UserId, WallTime};
+use offhook_types::{CallId, Dialed, UserId, WallTime};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -17,6 +17,10 @@ fn read_media(row: &SqliteRow) -> Result<Media, Error> {
 
 fn read_cause(row: &SqliteRow) -> Result<Cause, Error> {
     Cause::from_label(row.field("cause")?).ok_or(Error::Corrupt { what: "cause" })
+}
+
+fn read_dialed(row: &SqliteRow, what: &'static str) -> Result<Dialed, Error> {
+    row.field::<&str>(what)?.parse().map_err(|_| Error::Corrupt { what })
 }
 
 fn read_time(row: &SqliteRow, what: &'static str) -> Result<WallTime, Error> {
@@ -34,9 +38,10 @@ fn read_record(row: &SqliteRow) -> Result<Record, Error> {
     };
     Ok(Record {
         call: CallId(unsigned(row.field("id")?)),
-        caller: UserId(unsigned(row.field("caller_id")?)),
+        caller: Caller::User(UserId(unsigned(row.field("caller_id")?))),
         callee: row.field::<Option<i64>>("callee_id")?.map(|bits| UserId(unsigned(bits))),
-        number: read_number(row, "called")?,
+        number: read_dialed(row, "called")?,
+        via: Via::App,
         media: read_media(row)?,
         placed_at: read_time(row, "placed_at")?,
         accepted_at: read_optional_time(row, "accepted_at")?,
@@ -108,7 +113,7 @@ impl Calls for Sqlite {
              VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(signed(record.call.0))
-        .bind(signed(record.caller.0))
+        .bind(record.caller.user().map(|caller| signed(caller.0)))
         .bind(record.number.as_str())
         .bind(record.callee.map(|callee| signed(callee.0)))
         .bind(record.media.label())

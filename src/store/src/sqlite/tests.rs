@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use offhook_call::{Media, Record};
+use offhook_call::{Caller, Media, Record, Via};
 use offhook_types::{CallId, WallTime};
 
 use super::*;
@@ -43,9 +43,10 @@ async fn records_survive_a_crash() {
     let ada = sign_up(&store, 1).await;
     let record = Record {
         call: CallId(1),
-        caller: ada.id,
+        caller: Caller::User(ada.id),
         callee: None,
-        number: ada.number.clone(),
+        number: ada.number.clone().into(),
+        via: Via::App,
         media: Media::Audio,
         placed_at: WallTime(1),
         accepted_at: None,

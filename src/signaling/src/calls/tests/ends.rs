@@ -105,6 +105,7 @@ async fn calls_of_an_earlier_life_are_closed_at_the_start() {
         rooms: server.rooms.clone(),
         keys: server.keys.clone(),
         push: server.pushes.clone(),
+        phones: crate::phone::Phones::none(),
     };
     start(Options::default(), neighbours, 4).await.unwrap();
     let record = server.disk.store.call(call).await.unwrap().unwrap();
@@ -161,9 +162,10 @@ async fn a_record_that_cannot_be_opened_refuses_the_call() {
     store.close().await;
     let record = Record {
         call: CallId(5),
-        caller: ada.by.user,
+        caller: Caller::User(ada.by.user),
         callee: None,
         number: BOB.parse().unwrap(),
+        via: Via::App,
         media: Media::Audio,
         placed_at: WallTime(1),
         accepted_at: None,
@@ -185,9 +187,10 @@ async fn opening_records_do_not_pile_up() {
     let writer = writer::Writer::start(server.disk.store.clone(), mailbox.downgrade(), 2);
     let record = |serial| Record {
         call: CallId(serial),
-        caller: UserId(1),
+        caller: Caller::User(UserId(1)),
         callee: None,
         number: BOB.parse().unwrap(),
+        via: Via::App,
         media: Media::Audio,
         placed_at: WallTime(1),
         accepted_at: None,

@@ -219,7 +219,7 @@ fn count(closed: Counters<Closed>, why: Closed) -> u64 {
 
 /// A hundred calls of Ada's, about 25 kB of history.
 async fn fill_history(server: &Server) {
-    use offhook_call::{Cause, Ending, Media, Record};
+    use offhook_call::{Caller, Cause, Ending, Media, Record, Via};
     use offhook_store::{Calls, Users};
     use offhook_types::{CallId, WallTime};
     server.sign_in(ADA).await;
@@ -229,9 +229,10 @@ async fn fill_history(server: &Server) {
         let (placed_at, call) = (WallTime(call), CallId(call));
         let record = Record {
             call,
-            caller: ada.id,
+            caller: Caller::User(ada.id),
             callee: None,
             number: BOB.parse().unwrap(),
+            via: Via::App,
             media: Media::Audio,
             placed_at,
             accepted_at: None,
