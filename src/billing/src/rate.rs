@@ -94,7 +94,7 @@ pub enum Rounding {
 
 impl Rounding {
     /// What `sixtieths` of an amount of zero or more come to.
-    const fn from_sixtieths(self, sixtieths: i128) -> i128 {
+    const fn of_sixtieths(self, sixtieths: i128) -> i128 {
         match self {
             Self::Up => round_up(sixtieths),
             Self::HalfEven => round_half_even(sixtieths),
@@ -246,7 +246,7 @@ fn billed(rate: &Rate, talked_s: u64) -> Result<u64, BadRate> {
 /// What so many seconds cost. It fits: 2^63 micro-units times 2^64 seconds stay below 2^127.
 fn price(rate: &Rate, billed_s: u64) -> i128 {
     let time = i128::from(rate.per_minute.0) * i128::from(billed_s);
-    let sum = rate.rounding.from_sixtieths(time) + i128::from(rate.connection_fee.0);
+    let sum = rate.rounding.of_sixtieths(time) + i128::from(rate.connection_fee.0);
     rate.max_cost.map_or(sum, |cap| sum.min(i128::from(cap.0)))
 }
 

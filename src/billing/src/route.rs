@@ -323,7 +323,7 @@ fn nowhere(route: &Route) -> Option<Refusal> {
 /// Good trunks before poor ones, then by priority, then the cheapest first. Among equals a draw decides
 /// in which a trunk of weight two comes first twice as often as one of weight one.
 fn order(kept: &mut Vec<Candidate>, rng: &mut Rng) {
-    kept.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    kept.sort_by_key(Candidate::rank);
     let mut ordered = Vec::with_capacity(kept.len());
     while let Some(first) = kept.first() {
         let equals = kept.iter().take_while(|other| other.rank() == first.rank());
