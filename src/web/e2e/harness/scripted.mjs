@@ -1,5 +1,6 @@
 // The built app with a script in place of the server, for screens of phone calls: what a carrier
-// does is said when the picture wants it. Media is a stand-in too, so nothing is heard.
+// does is said when the picture wants it. Media is a stand-in too, so nothing is heard, unless the
+// app and its media come from a real server.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -19,10 +20,12 @@ const TYPES = {
 
 export class Scripted {
   /** `answers` maps the name of a request to the reply for its fields; the rest are just done. */
-  static async start(answers) {
+  static async start(answers, { realUrl } = {}) {
     const scripted = new Scripted();
     scripted.answers = answers;
     scripted.asked = [];
+    scripted.url = realUrl;
+    if (realUrl) return scripted;
     scripted.listener = createServer((request, response) => void serve(request, response));
     await new Promise((resolve) => scripted.listener.listen(0, '127.0.0.1', resolve));
     scripted.url = `http://127.0.0.1:${scripted.listener.address().port}`;
@@ -37,6 +40,7 @@ export class Scripted {
     const prepare = async (browsing) => {
       await browsing.routeWebSocket('**/v1/connect', (socket) => this.connect(socket, user));
       await browsing.route('**/v1/devices/list', (route) => route.fulfill({ json: DEVICES }));
+      if (!this.listener) return;
       await browsing.route(/assets\/media-[^/]*\.js/, async (route) => {
         const real = await (await route.fetch()).text();
         const entry = /export\{\w+ as CallRoom/.test(real);
@@ -77,6 +81,7 @@ export class Scripted {
   }
 
   async stop() {
+    if (!this.listener) return;
     this.listener.closeAllConnections();
     await new Promise((resolve) => this.listener.close(resolve));
   }

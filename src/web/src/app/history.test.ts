@@ -64,3 +64,9 @@ test('a number goes by the name that its owner called with', async () => {
   expect(history.known({ number: '+12025550123', displayName: '' }).displayName).toBe('Ada');
   expect(history.known({ number: '+12025550199', displayName: '' }).displayName).toBe('');
 });
+
+test('a hidden number does not go by the name of another', async () => {
+  const { history } = answering([entry('a', { peer: { number: '', displayName: 'Ada' } })]);
+  await history.refresh();
+  expect(history.known({ number: '', displayName: '' }).displayName).toBe('');
+});

@@ -50,7 +50,8 @@ export class History {
    * does not thereby tell us their name.
    */
   known(peer: Peer): Peer {
-    if (peer.displayName) return peer;
+    // Two hidden numbers are not one person.
+    if (peer.displayName || !peer.number) return peer;
     const same = this.state.value.calls.filter((call) => call.peer.number === peer.number);
     const named = same.find((call) => call.peer.displayName);
     return named?.peer ?? peer;

@@ -19,7 +19,7 @@ export function DialPad() {
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => setError(''), [typed, via]);
   const { insert, erase } = useTyping(field);
-  useKeyboard(insert, erase, () => form.current?.requestSubmit());
+  useKeyboard(insert, erase, () => typed && form.current?.requestSubmit());
   const callApp = (video: boolean) => {
     const { number } = app.dialer;
     if (number) app.call(number, video);
@@ -93,7 +93,7 @@ interface NumberFieldProps {
 
 function NumberField({ field, invalid, onErase }: NumberFieldProps) {
   const app = useApp();
-  const { typed } = useValue(app.dialer.state);
+  const { typed, via } = useValue(app.dialer.state);
   const paste = (event: ClipboardEvent) => {
     const text = event.clipboardData?.getData('text') ?? '';
     const input = event.currentTarget as HTMLInputElement;
@@ -117,7 +117,7 @@ function NumberField({ field, invalid, onErase }: NumberFieldProps) {
         placeholder="+1 202 555 0123"
         value={typed}
         aria-invalid={invalid}
-        aria-describedby="dial-error"
+        aria-describedby={via === 'app' ? 'dial-error' : 'dial-notice'}
         data-testid="dial-number"
         onKeyDown={sound}
         onPaste={paste}
@@ -166,7 +166,7 @@ function replace(input: HTMLInputElement, text: string): void {
 }
 
 /** Digits typed anywhere on the page are dialed; not while something else wants the keys. */
-function useKeyboard(insert: (face: string) => void, erase: () => void, call: () => void): void {
+function useKeyboard(insert: (face: string) => void, erase: () => void, call: () => unknown): void {
   useEffect(() => {
     const act = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;

@@ -211,7 +211,8 @@ function useShortcuts(call: Call, own: OwnView | undefined, press: (face: string
       const { room } = app.state.value;
       const target = event.target as HTMLElement;
       const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
-      if (!room || !own || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!room || !own || typing || event.repeat) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       const face = faceOf(event.key);
       if (event.key === 'm') void room.setMicrophone(!own.microphone);
       else if (event.key === 'v' && !phone) void room.setCamera(!own.camera);

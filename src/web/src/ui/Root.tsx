@@ -3,7 +3,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useValue } from '../app/observable';
 import { endedWords, peerName } from '../app/words';
-import type { Call } from '../app/call';
 import type { CallsState } from '../app/calls';
 import { PHONE_NOTICE } from '../app/prices';
 import { CallDetail } from './CallDetail';
@@ -81,7 +80,8 @@ function announcement({ current, ended }: CallsState): string {
     const name = peerName(current.peer);
     switch (current.stage) {
       case 'incoming':
-        return `Incoming ${sortWords(current)} from ${name}`;
+        if (current.via === 'phone') return `Incoming phone call from ${name}. ${PHONE_NOTICE}`;
+        return `Incoming ${current.video ? 'video ' : ''}call from ${name}`;
       case 'placing':
       case 'placed':
         return `Calling ${name}`;
@@ -97,9 +97,4 @@ function announcement({ current, ended }: CallsState): string {
   if (!ended) return '';
   const { title, detail } = endedWords(ended);
   return detail ? `${title}. ${detail}` : title;
-}
-
-function sortWords({ via, video }: Call): string {
-  if (via === 'phone') return `phone call. ${PHONE_NOTICE} Call`;
-  return video ? 'video call' : 'call';
 }
