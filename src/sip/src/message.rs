@@ -4,6 +4,7 @@
 //! is canonical: full header names, one header a line, never folded, Content-Length always that of
 //! the body.
 
+mod body;
 mod method;
 
 use crate::header::{Headers, Name};
@@ -106,6 +107,12 @@ impl Request {
         Response::to(&self.headers, status)
     }
 
+    /// The body of this type: the whole one, or the first such part of several (RFC 5621 §3). Trunks that
+    /// carry ISUP send it beside the description.
+    pub fn part(&self, kind: &str, subtype: &str) -> Option<&[u8]> {
+        body::part(&self.headers, &self.body, (kind, subtype))
+    }
+
     /// As it goes over the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         crate::print::request(self)
@@ -138,6 +145,11 @@ impl Response {
     /// 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// The body of this type: the whole one, or the first such part of several (RFC 5621 §3).
+    pub fn part(&self, kind: &str, subtype: &str) -> Option<&[u8]> {
+        body::part(&self.headers, &self.body, (kind, subtype))
     }
 
     /// As it goes over the wire.

@@ -129,7 +129,11 @@ impl Client {
         let credentials = self.credentials.iter().find(fits).ok_or(NoAnswer::NoCredentials)?;
         let same = |space: &Space| space.proxy == proxy && space.challenge.realm == offer.realm;
         let known = self.spaces.iter().position(same);
-        let tries = known.and_then(|at| self.spaces.get(at)).map_or(0, |space| space.tries);
+        let before = known.and_then(|at| self.spaces.get(at));
+        let tries = before.map_or(0, |space| space.tries);
+        // A nonce that is given again has been counted before.
+        let counted = before.filter(|space| space.challenge.nonce == offer.nonce);
+        let count = counted.map_or(0, |space| space.count);
         let again = offer.stale && tries <= MAX_STALE;
         if tries > 0 && !again {
             return Err(NoAnswer::TurnedDown);
@@ -139,7 +143,7 @@ impl Client {
             challenge: offer,
             credentials: credentials.clone(),
             cnonce: format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64()),
-            count: 0,
+            count,
             tries: tries.saturating_add(1),
         };
         let more = self.spaces.len() < MAX_REALMS;

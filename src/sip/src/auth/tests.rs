@@ -149,6 +149,20 @@ fn credentials_that_were_turned_down_are_not_sent_again() {
 }
 
 #[test]
+fn a_nonce_that_is_given_again_is_counted_on() {
+    let mut rng = Rng::from_seed(1);
+    let once = r#"Digest realm="pstn.example.com", nonce="a", qop="auth""#;
+    let (mut client, mut request) = (client(), register(1));
+    for count in ["nc=00000001", "nc=00000002"] {
+        client.challenged(&challenge(&[once]), &mut rng).unwrap();
+        client.authorize(&mut request);
+        client.accepted();
+        let text = request.headers.get(&Name::Authorization).unwrap();
+        assert!(text.decoded().contains(count), "{count}");
+    }
+}
+
+#[test]
 fn challenges_that_we_cannot_answer_are_passed_over() {
     let mut rng = Rng::from_seed(1);
     let unknown = [

@@ -61,11 +61,8 @@ impl Screen {
                 let extra = (Name::AcceptEncoding, "identity");
                 return Err(refusal(request, Fault::MediaType, extra.0, extra.1));
             }
-            let content = headers.content_type().ok().flatten();
-            let known = |content: &crate::header::MediaType| {
-                self.bodies.iter().any(|(kind, subtype)| content.is(kind, subtype))
-            };
-            if !content.as_ref().is_some_and(known) {
+            let known = |(kind, subtype): &(&str, &str)| request.part(kind, subtype).is_some();
+            if !self.bodies.iter().any(known) {
                 return refuse(Fault::MediaType);
             }
         }
