@@ -12,6 +12,7 @@ pub mod mutate;
 pub mod rtc;
 pub mod sdp;
 pub mod sfu;
+pub mod sip;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "client_hello", run: wire::client_hello },
     Target { name: "dd", run: wire::dd },
     Target { name: "payload", run: wire::payload },
+    Target { name: "phone_sdp", run: sip::phone_sdp },
     Target { name: "rtc_dtls", run: rtc::handshake },
     Target { name: "rtc_ice", run: rtc::check },
     Target { name: "rtc_srtp", run: rtc::protected },
@@ -39,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp", run: wire::rtp },
     Target { name: "sdp", run: sdp::body },
     Target { name: "sfu_router", run: sfu::router },
+    Target { name: "sip_message", run: sip::message },
+    Target { name: "sip_stream", run: sip::stream },
     Target { name: "stun", run: wire::stun },
 ];
 
