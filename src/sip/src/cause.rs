@@ -4,7 +4,7 @@
 
 use offhook_types::phone::Cause;
 
-use crate::header::{Headers, Name, ReasonValue};
+use crate::header::{Headers, ReasonValue};
 use crate::message::{Response, reason_phrase};
 use crate::text::Text;
 
@@ -146,9 +146,6 @@ pub fn status_of_q850(cause: u8) -> u16 {
 }
 
 fn q850(headers: &Headers) -> Option<u8> {
-    if headers.get(&Name::Reason).is_none() {
-        return None;
-    }
     let named = |reason: &ReasonValue| reason.protocol.is("Q.850");
     let reason = headers.reasons().into_iter().find(named)?;
     reason.cause.and_then(|cause| u8::try_from(cause).ok()).filter(|cause| (1..128).contains(cause))

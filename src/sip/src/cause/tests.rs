@@ -1,6 +1,7 @@
 //! Rows of the RFCs, and who gets another try.
 
 use super::*;
+use crate::header::Name;
 
 #[test]
 fn statuses_and_causes_are_those_of_rfc_3398() {

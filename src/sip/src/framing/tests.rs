@@ -91,7 +91,7 @@ fn a_head_without_end_is_bounded() {
 #[test]
 fn keep_alives_are_told_apart_by_who_opened() {
     let one = message("Content-Length: 0\r\n", "");
-    let stream = [&PING[..], &one, PING].concat();
+    let stream = [PING, &one, PING].concat();
     let frames = [Frame::Ping, Frame::Message(one.clone()), Frame::Ping];
     check(Side::Accepted, &stream, &frames, Ok(()));
     let stream = [PONG, &one, PONG, PONG].concat();
