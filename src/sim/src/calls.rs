@@ -111,7 +111,7 @@ pub fn run(seed: u64, trace: &mut dyn FnMut(Time, &str)) -> Result<Summary, Fail
     let mut world = World::new(seed, trace);
     match world.play() {
         Ok(()) => Ok(Summary { steps: world.steps, stats: world.machine.stats().clone() }),
-        Err(what) => Err(Failure { seed, at: world.now, what }),
+        Err(what) => Err(Failure { world: "calls", seed, at: world.now, what }),
     }
 }
 

@@ -1,51 +1,68 @@
-//! Runs seeds of the simulation: `--seed N` shows one step by step, `--from N --count M` runs many.
+//! Runs seeds of a simulation: `--seed N` shows one step by step, `--from N --count M` runs many.
+//! `--world` chooses the system, `calls` or `sip`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use core::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use offhook_sim::calls;
+use offhook_sim::{Failure, calls, sip};
+use offhook_types::Time;
+
+type Run<S> = fn(u64, &mut dyn FnMut(Time, &str)) -> Result<S, Failure>;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let (mut seed, mut from, mut count) = (None, 0, 2_000);
+    let (mut seed, mut from, mut count, mut world) = (None, 0, 2_000, String::from("calls"));
     while let Some(flag) = args.next() {
-        let value = args.next().and_then(|value| value.parse::<u64>().ok());
-        match (flag.as_str(), value) {
+        let text = args.next().unwrap_or_default();
+        match (flag.as_str(), text.parse::<u64>().ok()) {
             ("--seed", Some(value)) => seed = Some(value),
             ("--from", Some(value)) => from = value,
             ("--count", Some(value)) => count = value,
+            ("--world", None) if ["calls", "sip"].contains(&text.as_str()) => world = text,
             _ => {
-                eprintln!("usage: offhook-sim [--seed N | --from N --count M]");
+                eprintln!("usage: offhook-sim [--world calls|sip] [--seed N | --from N --count M]");
                 return ExitCode::FAILURE;
             }
         }
     }
-    if let Some(seed) = seed {
-        return show(seed);
+    let seeds = from..from.saturating_add(count);
+    match (world.as_str(), seed) {
+        ("sip", Some(seed)) => show(sip::run, seed),
+        ("sip", None) => many(sip::run, sip::Summary::add, seeds),
+        (_, Some(seed)) => show(calls::run, seed),
+        (_, None) => many(calls::run, calls::Summary::add, seeds),
     }
-    let mut total = calls::Summary::default();
-    for seed in from..from.saturating_add(count) {
-        match calls::run(seed, &mut |_, _| ()) {
-            Ok(summary) => total.add(&summary),
+}
+
+fn many<S: Default + Display>(
+    run: Run<S>,
+    add: fn(&mut S, &S),
+    seeds: core::ops::Range<u64>,
+) -> ExitCode {
+    let mut total = S::default();
+    for seed in seeds.clone() {
+        match run(seed, &mut |_, _| ()) {
+            Ok(summary) => add(&mut total, &summary),
             Err(failure) => {
                 eprintln!("{failure}");
                 return ExitCode::FAILURE;
             }
         }
     }
-    println!("{count} seeds from {from}: {total}");
+    println!("seeds {seeds:?}: {total}");
     ExitCode::SUCCESS
 }
 
-fn show(seed: u64) -> ExitCode {
+fn show<S: Display>(run: Run<S>, seed: u64) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let mut trace = |at: offhook_types::Time, line: &str| {
+    let mut trace = |at: Time, line: &str| {
         // Whoever reads only the beginning closes the pipe, which is no failure of the run.
         let _ = writeln!(out, "{:>10.3} {line}", at.as_micros() as f64 / 1000.0);
     };
-    match calls::run(seed, &mut trace) {
+    match run(seed, &mut trace) {
         Ok(summary) => {
             let _ = writeln!(out, "seed {seed}: {summary}");
             ExitCode::SUCCESS

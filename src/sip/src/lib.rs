@@ -11,11 +11,17 @@
 pub mod agent;
 pub mod auth;
 pub mod cause;
+pub mod dialog;
 pub mod framing;
 pub mod header;
+mod invite;
 pub mod message;
 pub mod parse;
+mod ping;
 mod print;
+mod register;
 mod scan;
+pub mod target;
 pub mod text;
+pub mod transaction;
 pub mod uri;

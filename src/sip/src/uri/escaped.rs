@@ -20,6 +20,11 @@ impl Escaped {
         Self::escape(plain.as_bytes(), PARAM)
     }
 
+    /// A header's name or value (RFC 3261 §25.1, `hnv-unreserved`), from plain text.
+    pub fn header(plain: &str) -> Self {
+        Self::escape(plain.as_bytes(), b"[]/?:+$")
+    }
+
     /// From what stands in a URI: `None` when a byte may not stand there or an escape is cut off.
     /// `extra` are the reserved characters that this part may hold. Bytes above 127 and `#` are not
     /// allowed by the grammar and seen in the wild; they become escapes.
