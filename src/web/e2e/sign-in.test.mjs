@@ -22,9 +22,12 @@ story('wrong numbers and codes are explained, the right ones work', {}, async (s
   // A number that nobody has.
   await ada.call('+12025550199');
   await ada.seeText('ended-title', 'be reached');
-  await ada.at('dial-number').fill('12');
+  await ada.at('dial-number').fill('1');
   await ada.click('call-audio');
   await ada.seeText('dial-error', 'Type the number');
+  await ada.at('dial-number').fill('112');
+  await ada.click('call-audio');
+  await ada.seeText('dial-error', 'are phone calls');
 });
 
 story('devices are listed and can be signed out from afar', {}, async (stage) => {
