@@ -274,7 +274,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger that knows the last `remembered` settled ids again. Whoever repeats an older
+    /// An empty ledger that knows the last `remembered` settled ids again, at least one. Whoever repeats an older
     /// one must be recognised by the store.
     pub fn new(remembered: usize) -> Self {
         Self {
@@ -282,7 +282,7 @@ impl Ledger {
             open: BTreeMap::new(),
             settled: BTreeMap::new(),
             order: VecDeque::new(),
-            remembered,
+            remembered: remembered.max(1),
             changes: Changes::default(),
         }
     }

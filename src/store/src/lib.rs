@@ -50,10 +50,15 @@ pub trait People: Users + Devices + Codes + Calls {}
 
 impl<T: Users + Devices + Codes + Calls> People for T {}
 
-/// Phone calls and money.
-pub trait Phone: Accounts + Books + Cdrs + Decks + Trunks + Numbers + Records {}
+/// What the one writer of money needs.
+pub trait Money: Books + Cdrs {}
 
-impl<T: Accounts + Books + Cdrs + Decks + Trunks + Numbers + Records> Phone for T {}
+impl<T: Books + Cdrs> Money for T {}
+
+/// Phone calls and money.
+pub trait Phone: Money + Accounts + Decks + Trunks + Numbers + Records {}
+
+impl<T: Money + Accounts + Decks + Trunks + Numbers + Records> Phone for T {}
 
 /// What is written down beside the money.
 pub trait Records: Decisions + Outbox + Ladder + Quality {}
