@@ -244,3 +244,6 @@ impl Agent {
         format!("{:016x}", self.rng.next_u64())
     }
 }
+
+#[cfg(test)]
+mod tests;
