@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use axum::Router;
-use offhook_call::{By, Direction, Media};
+use offhook_call::{By, Direction, Media, Via};
 use offhook_proto::client::{
     CallDirection, CallMedia, CallVia, Device, DeviceList, HistoryEntry, HistoryRequest,
     HistoryResponse, Peer, RequestCodeRequest, RequestCodeResponse, Tokens, User,
@@ -461,8 +461,12 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         Media::Audio => CallMedia::Audio,
         Media::Video => CallMedia::Video,
     };
-    let peer =
-        Peer { number: entry.peer_number.as_str().to_owned(), display_name: entry.peer_name };
+    let via = match entry.via {
+        Via::App => CallVia::App,
+        Via::Phone => CallVia::Phone,
+    };
+    let number = entry.peer_number.map(|number| number.as_str().to_owned());
+    let peer = Peer { number: number.unwrap_or_default(), display_name: entry.peer_name };
     HistoryEntry {
         call_id: entry.call.to_string(),
         direction: direction.into(),
@@ -472,7 +476,7 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         placed_at: entry.placed_at.0,
         accepted_at: entry.accepted_at.unwrap_or_default().0,
         ended_at: entry.ended_at.0,
-        via: CallVia::App.into(),
+        via: via.into(),
         charge_micros: 0,
         currency: String::new(),
     }

@@ -86,6 +86,47 @@ impl Events {
     }
 }
 
+/// A leg on a node, closed when dropped, so that no early return leaves one behind.
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    node: Arc<dyn MediaNode>,
+    events: Events,
+    /// The node knows it.
+    pub(crate) opened: bool,
+}
+
+impl Leg {
+    /// Events about the leg go to `owner` from now on. It is opened by sending its
+    /// [`Command::OpenLeg`].
+    pub(crate) fn attach(
+        id: LegId,
+        node: Arc<dyn MediaNode>,
+        events: Events,
+        owner: mpsc::Sender<Event>,
+    ) -> Self {
+        events.attach(id, owner);
+        Self { id, node, events, opened: false }
+    }
+
+    pub(crate) fn send(&mut self, commands: Vec<Command>) -> Result<(), NodeFull> {
+        for command in commands {
+            self.opened |= matches!(command, Command::OpenLeg(_));
+            self.node.send(command)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Leg {
+    fn drop(&mut self) {
+        self.events.detach(self.id);
+        if self.opened && self.node.send(Command::CloseLeg { leg: self.id }).is_err() {
+            // The node ends the leg by itself once the peer notices that nobody answers.
+            tracing::warn!(leg = %self.id, "media node took no close of a leg");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

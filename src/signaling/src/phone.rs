@@ -5,6 +5,8 @@
 //! [`Event`](offhook_types::phone::Event)s and changed balances to the call task, through
 //! [`calls::Handle`](crate::calls::Handle). Neither side knows more of the other.
 
+pub(crate) mod seat;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,8 +5,8 @@
 //! record is closed.
 
 use async_trait::async_trait;
-use offhook_call::{Cause, Direction, Ending, Media, Record};
-use offhook_types::{CallId, Number, UserId, WallTime};
+use offhook_call::{Cause, Direction, Ending, Media, Record, Via};
+use offhook_types::{CallId, Dialed, UserId, WallTime};
 
 use crate::Error;
 
@@ -17,11 +17,13 @@ pub struct HistoryEntry {
     pub call: CallId,
     /// Their side.
     pub direction: Direction,
-    /// The other's number.
-    pub peer_number: Number,
-    /// The caller's display name as it is now. Empty for outgoing calls: what a callee shows is
+    /// The other's number; none for a phone that hid it.
+    pub peer_number: Option<Dialed>,
+    /// The caller's display name as it is now, or what the phone network showed. Empty for outgoing calls: what a callee shows is
     /// theirs to choose, and calling a number does not give away whether anybody is behind it.
     pub peer_name: String,
+    /// How it reached the other side.
+    pub via: Via,
     /// What the caller asked for.
     pub media: Media,
     /// Why it ended.

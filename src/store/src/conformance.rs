@@ -1,7 +1,7 @@
 //! What every store must do, as one suite: an implementation passes when [`check`] returns. Each
 //! part uses numbers and ids of its own, so the suite runs on one empty store.
 
-use offhook_call::{Caller, Cause, Direction, Ending, Media, Record, Via};
+use offhook_call::{Caller, Cause, Direction, Ending, Media, Party, Record, Via};
 use offhook_types::{CallId, DeviceId, Number, UserId, WallTime};
 
 use crate::{
@@ -22,6 +22,7 @@ pub(crate) async fn check(store: &dyn Store) {
     call_records(store).await;
     refused_records(store).await;
     history_shows_each_side(store).await;
+    phones_are_callers_and_callees(store).await;
     history_pages(store).await;
     calls_left_open(store).await;
 }
@@ -253,19 +254,46 @@ async fn history_shows_each_side(store: &dyn Store) {
     assert!(!outgoing.more);
     let [unknown, answered] = &outgoing.entries[..] else { panic!("{outgoing:?}") };
     assert_eq!((unknown.call, unknown.cause), (CallId(71), Cause::Unavailable));
-    assert_eq!((&unknown.peer_number, unknown.accepted_at), (&number(99_999), None));
+    assert_eq!(unknown.peer_number, Some(number(99_999).into()));
+    assert_eq!((unknown.accepted_at, unknown.via), (None, Via::App));
     assert_eq!(answered.direction, Direction::Outgoing);
-    assert_eq!((&answered.peer_number, answered.peer_name.as_str()), (&bob.number, ""));
+    assert_eq!(answered.peer_number, Some(bob.number.clone().into()));
+    assert_eq!(answered.peer_name, "");
     assert_eq!(answered.accepted_at, Some(WallTime(2000)));
     assert_eq!((answered.media, answered.ended_at), (Media::Video, WallTime(3000)));
 
     let incoming = store.history(bob.id, None, 10).await.unwrap().entries;
     assert_eq!(incoming.len(), 1);
     assert_eq!(incoming[0].direction, Direction::Incoming);
-    assert_eq!(
-        (&incoming[0].peer_number, incoming[0].peer_name.as_str()),
-        (&ada.number, "name 70")
-    );
+    assert_eq!(incoming[0].peer_number, Some(ada.number.clone().into()));
+    assert_eq!(incoming[0].peer_name, "name 70");
+}
+
+async fn phones_are_callers_and_callees(store: &dyn Store) {
+    let ada = sign_up(store, 75).await;
+    let hidden = Party { number: None, name: "".into() };
+    let shown = Party { number: Some(number(75_001).into()), name: "ACME".into() };
+    let incoming = |call, party, at| Record {
+        caller: Caller::Phone(party),
+        callee: Some(ada.id),
+        via: Via::Phone,
+        ..record(call, &ada, None, at)
+    };
+    let out =
+        Record { via: Via::Phone, number: "112".parse().unwrap(), ..record(752, &ada, None, 3) };
+    for record in [incoming(750, hidden, 1), incoming(751, shown.clone(), 2), out] {
+        store.open_call(&record).await.unwrap();
+        assert_eq!(store.call(record.call).await.unwrap().as_ref(), Some(&record));
+        let ending = Ending { cause: Cause::Carrier, at: WallTime(9) };
+        assert!(store.close_call(record.call, None, ending).await.unwrap());
+    }
+    let history = store.history(ada.id, None, 10).await.unwrap().entries;
+    let [emergency, acme, nobody] = &history[..] else { panic!("{history:?}") };
+    assert_eq!(emergency.direction, Direction::Outgoing);
+    assert_eq!(emergency.peer_number, Some("112".parse().unwrap()));
+    assert_eq!((&acme.peer_number, acme.peer_name.as_str()), (&shown.number, "ACME"));
+    assert_eq!((&nobody.peer_number, nobody.peer_name.as_str()), (&None, ""));
+    assert!(history.iter().all(|entry| entry.via == Via::Phone && entry.cause == Cause::Carrier));
 }
 
 async fn history_pages(store: &dyn Store) {

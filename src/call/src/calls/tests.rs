@@ -2,15 +2,19 @@
 //! wants done.
 
 mod accept;
+mod chance;
 mod limits;
+mod phones;
 mod ringing;
 mod sessions;
 
-use offhook_types::{CallId, DeviceId, Number, Rng, SessionId, Time, UserId, WallTime};
+use offhook_types::{
+    CallId, DeviceId, Number, PhoneId, Rng, SessionId, Time, UserId, WallTime, phone,
+};
 
 use super::{Calls, Config};
 use crate::cause::Refusal;
-use crate::effect::{Effect, Event, RecordStep, Snapshot};
+use crate::effect::{Effect, Event, RecordStep, Snapshot, Venue};
 use crate::input::{self, By, Input, Reach, Reply};
 use crate::record::{Media, Party};
 use offhook_types::counters::Counted;
@@ -61,6 +65,25 @@ enum Step {
     OnlyIn(User, usize),
     Drain,
     Stop,
+    /// A device calls a phone.
+    Dial(Dev),
+    Press(Dev, usize),
+    Hold(Dev, usize, bool),
+    /// A phone calls a user, or comes into a room. Phones are numbered in the order of appearance.
+    PhoneIn(User),
+    PhoneVisits,
+    /// The gateway says so of a phone.
+    Bridge(usize),
+    PhoneRings(usize),
+    Early(usize),
+    Answered(usize),
+    Held(usize, bool),
+    Warned(usize),
+    Ended(usize, phone::Cause),
+    /// The phone lost its seat in the room.
+    Unseated(usize),
+    /// The devices of the user that a phone calls were looked up.
+    Found(usize, &'static [Dev]),
     /// Nothing but time.
     Wait,
 }
@@ -94,7 +117,11 @@ fn check_with(
     prelude: &[(u64, Step, &str)],
     steps: &[(u64, Step, &str)],
 ) {
-    let mut bench = Bench { machine: Calls::new(config, Rng::from_seed(7)), calls: Vec::new() };
+    let mut bench = Bench {
+        machine: Calls::new(config, Rng::from_seed(7)),
+        calls: Vec::new(),
+        phones: Vec::new(),
+    };
     for &dev in online {
         assert_eq!(bench.step(0, On(dev, 1)), "attached");
     }
@@ -107,6 +134,7 @@ fn check_with(
 struct Bench {
     machine: Calls,
     calls: Vec<CallId>,
+    phones: Vec<PhoneId>,
 }
 
 impl Bench {
@@ -133,8 +161,12 @@ impl Bench {
         seen.join(" | ")
     }
 
-    fn input(&self, step: Step) -> Option<Input> {
+    fn input(&mut self, step: Step) -> Option<Input> {
+        if let PhoneIn(_) | PhoneVisits = step {
+            self.phones.push(PhoneId(self.phones.len() as u64));
+        }
         let call = |index: usize| self.calls[index];
+        let phone = |index: usize| self.phones[index];
         Some(match step {
             On(dev, serial) => Input::Attach { by: by(dev), session: session(dev, serial) },
             Off(dev, serial) => Input::Detach { by: by(dev), session: session(dev, serial) },
@@ -154,6 +186,38 @@ impl Bench {
             In(user, index) => Input::MediaJoined { call: call(index), user: id(user) },
             Out(user, index) => Input::MediaLeft { call: call(index), user: id(user) },
             OnlyIn(user, index) => Input::MediaPresent { call: call(index), users: vec![id(user)] },
+            Dial(dev) => {
+                let place = place(dev, X, Reach::Phone { quote: None, anonymous: false });
+                return Some(place);
+            }
+            Press(dev, index) => {
+                let digits = vec![phone::Digit::from_face('7').unwrap()];
+                Input::Press { by: by(dev), call: call(index), digits }
+            }
+            Hold(dev, index, held) => Input::Hold { by: by(dev), call: call(index), held },
+            Found(index, devices) => {
+                let devices = devices.iter().map(|dev| DeviceId(dev.0)).collect();
+                Input::Devices { call: call(index), devices }
+            }
+            Unseated(index) => Input::PhoneUnseated { phone: phone(index) },
+            PhoneIn(user) => self.incoming(phone::Reached::User(id(user))),
+            PhoneVisits => self.incoming(phone::Reached::Room("lobby".into())),
+            Bridge(index) => {
+                let address = ([127, 0, 0, 1], 4000).into();
+                Input::Phone(phone::Event::Bridge { phone: phone(index), address })
+            }
+            PhoneRings(index) => Input::Phone(phone::Event::Ringing { phone: phone(index) }),
+            Early(index) => Input::Phone(phone::Event::EarlyMedia { phone: phone(index) }),
+            Answered(index) => {
+                Input::Phone(phone::Event::Answered { phone: phone(index), at: WallTime(5) })
+            }
+            Held(index, held) => Input::Phone(phone::Event::Held { phone: phone(index), held }),
+            Warned(index) => Input::Phone(phone::Event::Warning {
+                phone: phone(index),
+                left: core::time::Duration::from_secs(30),
+                cause: phone::Cause::CreditEnded,
+            }),
+            Ended(index, cause) => Input::Phone(phone::Event::Ended { phone: phone(index), cause }),
             Drain => Input::Drain,
             Stop => Input::Stop,
             Wait => return None,
@@ -193,8 +257,32 @@ impl Bench {
         format!("[{} {direction:?} {state:?} {room_ready} {rings} {name}]", self.index(call.call))
     }
 
+    /// The newest phone calls in.
+    fn incoming(&self, to: phone::Reached) -> Input {
+        Input::Phone(phone::Event::Incoming(phone::Incoming {
+            phone: *self.phones.last().unwrap(),
+            to,
+            called: number(UserId(8)),
+            from: None,
+            name: "someone".into(),
+        }))
+    }
+
     fn drain(&mut self) -> Vec<String> {
-        core::iter::from_fn(|| self.machine.poll()).map(|effect| show(&effect)).collect()
+        let mut seen = Vec::new();
+        while let Some(effect) = self.machine.poll() {
+            match &effect {
+                Effect::Phone(phone::Command::Dial(dial)) => self.phones.push(dial.phone),
+                Effect::Record { record, step: RecordStep::Open }
+                    if record.caller.user().is_none() =>
+                {
+                    self.calls.push(record.call);
+                }
+                _ => {}
+            }
+            seen.push(show(&effect));
+        }
+        seen
     }
 }
 
@@ -208,6 +296,11 @@ fn show(effect: &Effect) -> String {
                     format!("{dev} incoming {}", rings_for.as_millis())
                 }
                 Event::Ringing { .. } => format!("{dev} ringing"),
+                Event::Progress { user, .. } => format!("{dev} progress as {}", letter(user.0)),
+                Event::Held { held, by_peer, .. } => format!("{dev} held {held} {by_peer}"),
+                Event::Warning { left, cause, .. } => {
+                    format!("{dev} warned {} {}", left.as_secs(), cause.label())
+                }
                 Event::Accepted { user, .. } => format!("{dev} accepted as {}", letter(user.0)),
                 Event::Ended { cause, duration, .. } => {
                     format!("{dev} ended {} {}", cause.label(), duration.as_millis())
@@ -228,6 +321,21 @@ fn show(effect: &Effect) -> String {
             format!("room {}", users.join("+"))
         }
         Effect::CloseRoom { .. } => "no room".into(),
+        Effect::Phone(command) => match command {
+            phone::Command::Dial(_) => "dial".into(),
+            phone::Command::Ringing { .. } => "phone ringing".into(),
+            phone::Command::Answer { .. } => "answer".into(),
+            phone::Command::Press { digits, .. } => format!("press {}", digits.len()),
+            phone::Command::Hold { held, .. } => format!("hold {held}"),
+            phone::Command::HangUp { cause, .. } => format!("hang up {}", cause.label()),
+            other => format!("{other:?}"),
+        },
+        Effect::FindDevices { user, .. } => format!("find {}", letter(user.0)),
+        Effect::Seat(seating) => match seating.venue {
+            Venue::Call(_) => "seat".into(),
+            Venue::Room(ref room) => format!("seat in {room}"),
+        },
+        Effect::Unseat { .. } => "unseat".into(),
         Effect::Push { device, .. } => format!("push {}", name(*device)),
         Effect::CancelPush { device, .. } => format!("unpush {}", name(*device)),
     }

@@ -86,6 +86,8 @@ pub enum Door {
     Whip,
     /// WHEP: plays.
     Whep,
+    /// The phone network, through a gateway.
+    Phone,
 }
 
 /// Which of the others' tracks a session receives without asking.

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use offhook_call::{By, Calls, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Snapshot};
+use offhook_call::{
+    By, Calls, Effect, Event, Input, Record, RecordStep, Refusal, Reply, Seating, Snapshot,
+};
 use offhook_proto::client::{CallSnapshot, MediaGrant};
 use offhook_types::counters::Counted;
 use offhook_types::phone::Balance;
-use offhook_types::{CallId, DeviceId, Rng, SessionId, Time, UserId};
+use offhook_types::{CallId, DeviceId, PhoneId, Rng, SessionId, Time, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::meeting::{Meeting, Present};
 use super::writer::Writer;
 use super::{Counts, DeviceEvent, Neighbours, Options, room_name, translate, wall_now};
+use crate::phone::seat::sit;
 use crate::push::Wake;
 use crate::token::Claims;
 
@@ -61,6 +64,8 @@ struct Shard {
     machine: Calls,
     options: Options,
     neighbours: Neighbours,
+    /// The phones that sit in rooms.
+    seats: BTreeMap<PhoneId, oneshot::Sender<()>>,
     /// The task's own mailbox, for those who report back.
     mailbox: mpsc::WeakSender<Mail>,
     origin: Instant,
@@ -81,6 +86,7 @@ pub(super) fn start(options: Options, neighbours: Neighbours, seed: u64) -> mpsc
         machine: Calls::new(options.calls, Rng::from_seed(seed)),
         options,
         neighbours,
+        seats: BTreeMap::new(),
         mailbox: mailbox.downgrade(),
         origin: Instant::now(),
         devices: BTreeMap::new(),
@@ -140,7 +146,7 @@ impl Shard {
                 let _ = reply.send(result);
             }
             Mail::Post { input } => {
-                self.forget_session(&input);
+                self.forget(&input);
                 let _ = self.handle(input);
             }
             Mail::Balance { user, balance } => {
@@ -167,8 +173,9 @@ impl Shard {
         }
     }
 
-    /// Drop the channel of a session that is over. The device may have attached another since.
-    fn forget_session(&mut self, input: &Input) {
+    /// Drop what belongs to a session or seat that is over. The device may have attached another
+    /// since.
+    fn forget(&mut self, input: &Input) {
         match input {
             Input::Close { by, session }
                 if self.devices.get(&by.device).is_some_and(|at| at.session == *session) =>
@@ -177,6 +184,9 @@ impl Shard {
             }
             Input::SignOut { by } => {
                 self.devices.remove(&by.device);
+            }
+            Input::PhoneUnseated { phone } => {
+                self.seats.remove(phone);
             }
             _ => {}
         }
@@ -208,12 +218,32 @@ impl Shard {
                 }
                 Effect::Phone(command) => self.neighbours.phones.network.send(command),
                 Effect::FindDevices { call, user } => self.find_devices(call, user),
-                Effect::Seat(seating) => {
-                    let _ = self.handle(Input::PhoneUnseated { phone: seating.phone });
+                Effect::Seat(seating) => self.seat(seating),
+                Effect::Unseat { phone } => {
+                    self.seats.remove(&phone);
                 }
-                Effect::Unseat { .. } => {}
             }
         }
+    }
+
+    /// A task of its own sits in the room until it loses the seat, or is told to go by the drop of
+    /// what is kept here.
+    fn seat(&mut self, seating: Seating) {
+        let phone = seating.phone;
+        let (stay, go) = oneshot::channel::<()>();
+        self.seats.insert(phone, stay);
+        let sitting = sit(self.neighbours.phones.clone(), self.neighbours.rooms.clone(), seating);
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sitting => {}
+                _ = go => {}
+            }
+            if let Some(mailbox) = mailbox.upgrade() {
+                let input = Input::PhoneUnseated { phone };
+                let _ = mailbox.send(Mail::Post { input }).await;
+            }
+        });
     }
 
     /// Ask the store in a task of its own; without an answer only connected devices ring.

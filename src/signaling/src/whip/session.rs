@@ -8,11 +8,11 @@ use offhook_call::room::{
     Act, Joined, LayerView, Left, Notice, Published, Source, Subscribed, TrackRequest,
 };
 use offhook_types::media::{Command, Event, Layer};
-use offhook_types::{Codec, LegId, MediaKind, Rng, TrackId};
+use offhook_types::{Codec, MediaKind, Rng, TrackId};
 use offhook_wire::sdp::{Fragment, Session as Description};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::media_node::{Events, MediaNode, NodeFull};
+use crate::media_node::{Events, Leg, MediaNode, NodeFull};
 use crate::negotiation::{self, Incoming, Local, Negotiation, Refused, Wish};
 use crate::rooms::Seat;
 
@@ -62,34 +62,6 @@ pub(super) struct Session {
     wishes: Vec<Wish>,
 }
 
-/// A leg on the node, closed when dropped, so that no early return leaves one behind.
-struct Leg {
-    id: LegId,
-    node: Arc<dyn MediaNode>,
-    events: Events,
-    opened: bool,
-}
-
-impl Leg {
-    fn send(&mut self, commands: Vec<Command>) -> Result<(), NodeFull> {
-        for command in commands {
-            self.opened |= matches!(command, Command::OpenLeg(_));
-            self.node.send(command)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Leg {
-    fn drop(&mut self) {
-        self.events.detach(self.id);
-        if self.opened && self.node.send(Command::CloseLeg { leg: self.id }).is_err() {
-            // The node ends the leg by itself once the peer notices that nobody answers.
-            tracing::warn!(leg = %self.id, "media node took no close of a leg");
-        }
-    }
-}
-
 /// Answer the offer, tell the node and the room.
 pub(super) async fn open(
     door: Door,
@@ -99,8 +71,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Problem> {
     let placement = node.place(seat.room()).ok_or_else(Problem::full)?;
     let (owner, heard) = mpsc::channel(EVENTS);
-    let leg = Leg { id: placement.leg, node: node.clone(), events: events.clone(), opened: false };
-    events.attach(leg.id, owner);
+    let leg = Leg::attach(placement.leg, node.clone(), events.clone(), owner);
     let local = Local {
         room: seat.room(),
         placement,

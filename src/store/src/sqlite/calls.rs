@@ -1,13 +1,12 @@
 //! Call records and history in SQLite.
 
 use async_trait::async_trait;
-use offhook_call::{Caller, Cause, Direction, Ending, Media, Record, Via};
+use offhook_call::{Caller, Cause, Direction, Ending, Media, Party, Record, Via};
 use offhook_types::counters::Counted;
 use offhook_types::{CallId, Dialed, UserId, WallTime};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::users::read_number;
 use super::{Field, Sqlite, explain, signed, unsigned};
 use crate::{Calls, Error, HistoryEntry, HistoryPage};
 
@@ -21,6 +20,22 @@ fn read_cause(row: &SqliteRow) -> Result<Cause, Error> {
 
 fn read_dialed(row: &SqliteRow, what: &'static str) -> Result<Dialed, Error> {
     row.field::<&str>(what)?.parse().map_err(|_| Error::Corrupt { what })
+}
+
+fn read_via(row: &SqliteRow) -> Result<Via, Error> {
+    Via::from_label(row.field("via")?).ok_or(Error::Corrupt { what: "via" })
+}
+
+fn read_caller(row: &SqliteRow) -> Result<Caller, Error> {
+    if let Some(bits) = row.field::<Option<i64>>("caller_id")? {
+        return Ok(Caller::User(UserId(unsigned(bits))));
+    }
+    let number = match row.field::<Option<&str>>("caller_number")? {
+        Some(_) => Some(read_dialed(row, "caller_number")?),
+        None => None,
+    };
+    let name = row.field::<&str>("caller_name")?.into();
+    Ok(Caller::Phone(Party { number, name }))
 }
 
 fn read_time(row: &SqliteRow, what: &'static str) -> Result<WallTime, Error> {
@@ -38,10 +53,10 @@ fn read_record(row: &SqliteRow) -> Result<Record, Error> {
     };
     Ok(Record {
         call: CallId(unsigned(row.field("id")?)),
-        caller: Caller::User(UserId(unsigned(row.field("caller_id")?))),
+        caller: read_caller(row)?,
         callee: row.field::<Option<i64>>("callee_id")?.map(|bits| UserId(unsigned(bits))),
         number: read_dialed(row, "called")?,
-        via: Via::App,
+        via: read_via(row)?,
         media: read_media(row)?,
         placed_at: read_time(row, "placed_at")?,
         accepted_at: read_optional_time(row, "accepted_at")?,
@@ -55,12 +70,18 @@ fn read_entry(row: &SqliteRow) -> Result<HistoryEntry, Error> {
         "in" => Direction::Incoming,
         _ => return Err(Error::Corrupt { what: "direction" }),
     };
-    let name = row.field::<Option<String>>("display_name")?;
+    let via = read_via(row)?;
+    let name = match via {
+        Via::App => row.field::<Option<String>>("display_name")?.unwrap_or_default(),
+        Via::Phone => row.field("peer_name")?,
+    };
+    let hidden = row.field::<&str>("peer_number")?.is_empty();
     Ok(HistoryEntry {
         call: CallId(unsigned(row.field("call_id")?)),
         direction,
-        peer_number: read_number(row, "peer_number")?,
-        peer_name: name.filter(|_| direction == Direction::Incoming).unwrap_or_default(),
+        peer_number: if hidden { None } else { Some(read_dialed(row, "peer_number")?) },
+        peer_name: if direction == Direction::Incoming { name } else { String::new() },
+        via,
         media: read_media(row)?,
         cause: read_cause(row)?,
         placed_at: read_time(row, "placed_at")?,
@@ -91,13 +112,15 @@ async fn close(
         return Ok(false);
     }
     for side in [
-        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, media, \
-         cause, accepted_at, ended_at) SELECT caller_id, placed_at, id, 'out', called, callee_id, \
-         media, cause, accepted_at, ended_at FROM calls WHERE id = ?",
-        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, media, \
-         cause, accepted_at, ended_at) \
-         SELECT c.callee_id, c.placed_at, c.id, 'in', u.number, u.id, c.media, c.cause, \
-         c.accepted_at, c.ended_at FROM calls c JOIN users u ON u.id = c.caller_id \
+        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, via, \
+         media, cause, accepted_at, ended_at) SELECT caller_id, placed_at, id, 'out', called, \
+         callee_id, via, media, cause, accepted_at, ended_at FROM calls \
+         WHERE id = ? AND caller_id IS NOT NULL",
+        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, \
+         peer_name, via, media, cause, accepted_at, ended_at) \
+         SELECT c.callee_id, c.placed_at, c.id, 'in', \
+         COALESCE(u.number, c.caller_number, ''), u.id, c.caller_name, c.via, c.media, c.cause, \
+         c.accepted_at, c.ended_at FROM calls c LEFT JOIN users u ON u.id = c.caller_id \
          WHERE c.id = ? AND c.callee_id IS NOT NULL",
     ] {
         sqlx::query(side).bind(signed(call.0)).execute(&mut *tx).await.map_err(explain)?;
@@ -108,14 +131,22 @@ async fn close(
 #[async_trait]
 impl Calls for Sqlite {
     async fn open_call(&self, record: &Record) -> Result<(), Error> {
+        let phone = match &record.caller {
+            Caller::User(_) => None,
+            Caller::Phone(party) => Some(party),
+        };
+        let number = phone.and_then(|party| party.number.as_ref());
         sqlx::query(
-            "INSERT INTO calls (id, caller_id, called, callee_id, media, placed_at) \
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO calls (id, caller_id, caller_number, caller_name, called, callee_id, via, \
+             media, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(signed(record.call.0))
         .bind(record.caller.user().map(|caller| signed(caller.0)))
+        .bind(number.map(|number| number.as_str()))
+        .bind(phone.map_or("", |party| party.name.as_ref()))
         .bind(record.number.as_str())
         .bind(record.callee.map(|callee| signed(callee.0)))
+        .bind(record.via.label())
         .bind(record.media.label())
         .bind(signed(record.placed_at.0))
         .execute(&self.writer)
@@ -167,7 +198,7 @@ impl Calls for Sqlite {
 
     async fn call(&self, call: CallId) -> Result<Option<Record>, Error> {
         let row = sqlx::query(
-            "SELECT id, caller_id, called, callee_id, media, placed_at, accepted_at, ended_at, \
+            "SELECT id, caller_id, caller_number, caller_name, called, callee_id, via, media, placed_at, accepted_at, ended_at, \
              cause FROM calls WHERE id = ?",
         )
         .bind(signed(call.0))
@@ -186,7 +217,7 @@ impl Calls for Sqlite {
         // The page ends below the newest time that does not fit; calls of one millisecond stay
         // together.
         let rows = sqlx::query(
-            "SELECT h.call_id, h.direction, h.peer_number, h.media, h.cause, h.placed_at, \
+            "SELECT h.call_id, h.direction, h.peer_number, h.peer_name, h.via, h.media, h.cause, h.placed_at, \
                     h.accepted_at, h.ended_at, u.display_name \
              FROM history h LEFT JOIN users u ON u.id = h.peer_id \
              WHERE h.user_id = ?1 AND h.placed_at < ?2 AND h.placed_at >= COALESCE( \

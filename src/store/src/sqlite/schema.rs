@@ -9,8 +9,11 @@ use super::explain;
 use crate::Error;
 
 /// In order; the number of a migration is its place, counting from 1. Never edited once released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_phone.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_phone.sql"),
+    include_str!("../migrations/0003_phone_calls.sql"),
+];
 
 /// Whether a reader understands what is there.
 pub(super) async fn check(reader: &SqlitePool) -> Result<(), Error> {

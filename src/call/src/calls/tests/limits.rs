@@ -122,8 +122,11 @@ fn the_memory_of_ended_calls_is_bounded() {
 
 #[test]
 fn what_happened_is_counted() {
-    let mut bench =
-        Bench { machine: Calls::new(Config::default(), Rng::from_seed(1)), calls: Vec::new() };
+    let mut bench = Bench {
+        machine: Calls::new(Config::default(), Rng::from_seed(1)),
+        calls: Vec::new(),
+        phones: Vec::new(),
+    };
     for &(at, step, _) in TALK {
         bench.step(at, step);
     }

@@ -1,7 +1,7 @@
 //! Ends that nobody asked for.
 
 use offhook_call::room::{Door, Joined, Left, Receive};
-use offhook_call::{Cause, Record, RecordStep};
+use offhook_call::{Caller, Cause, Record, RecordStep, Via};
 
 use super::*;
 use crate::rooms::Seat;
@@ -27,7 +27,7 @@ async fn a_number_that_is_nobodys_is_unavailable() {
     ada.ends_with(call, CallCause::Unavailable).await;
     server.calls.stop().await;
     let history = server.history(&ada).await;
-    assert_eq!(history[0].peer_number.as_str(), BOB);
+    assert_eq!(history[0].peer_number.as_ref().unwrap().as_str(), BOB);
 }
 
 #[tokio::test]

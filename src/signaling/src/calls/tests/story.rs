@@ -37,7 +37,7 @@ async fn two_people_are_brought_together_and_both_remember_it() {
         let history = server.history(device).await;
         assert_eq!(history.len(), 1);
         assert_eq!(history[0].direction, direction);
-        assert_eq!(history[0].peer_number.as_str(), peer);
+        assert_eq!(history[0].peer_number.as_ref().unwrap().as_str(), peer);
         assert_eq!(history[0].cause, offhook_call::Cause::HungUp);
         assert!(history[0].accepted_at.is_some());
     }
