@@ -5,9 +5,25 @@
 //! A bridge knows neither SIP nor money, and it never sends to an address that was not signaled or
 //! that an authentic packet did not come from.
 
+mod carrier;
+mod codec;
+mod conceal;
 mod count;
+mod dtmf;
+mod jitter;
+mod latch;
 mod machine;
+mod mix;
+mod noise;
+mod outbox;
+mod playout;
+mod protection;
+mod quality;
+mod reports;
+mod room;
 pub mod runtime;
+mod stream;
+mod stretch;
 mod tone;
 pub mod words;
 
@@ -16,6 +32,6 @@ pub use machine::{Bridge, Output, Port};
 pub use runtime::{Bridges, Config, Handle, Notice};
 pub use tone::Announcements;
 pub use words::{
-    Carrier, Event, Figures, Format, Latch, Opened, Options, Order, PhoneCodec, Play, Refused,
-    Report, RtcpPath, Sdes, Side, Sound, Tone,
+    Carrier, Event, Events, Figures, Format, Latch, Opened, Options, Order, PhoneCodec, Play,
+    Refused, Report, RtcpPath, Sdes, Side, Sound, Tone,
 };

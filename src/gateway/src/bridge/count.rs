@@ -30,6 +30,8 @@ counted! {
         Replayed = "replayed",
         /// A drop: one stream more than is kept apart.
         TooManyStreams = "too_many_streams",
+        /// A drop: the first packet of a source while another one is sending.
+        Probing = "probing",
         /// A drop: nothing is agreed or connected yet.
         NotReady = "not_ready",
         /// A drop: a stream of the room that the phone does not hear.

@@ -23,7 +23,8 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// What offer and answer agreed with the carrier. Replaces what was agreed before; media that
-    /// goes on keeps its numbering.
+    /// goes on keeps its numbering. The count to [`Event::MediaLost`] starts anew, so repeat it at
+    /// the answer.
     SetCarrier(Box<Carrier>),
     /// The room's relay leg stands.
     Connect(Box<Relay>),
@@ -55,9 +56,8 @@ pub struct Carrier {
     pub receives: bool,
     /// In order of preference; the first is what we send, any of them is understood.
     pub formats: Vec<Format>,
-    /// RFC 4733 events: what we send and what we receive. Their clock is 8000 Hz, whatever the
-    /// codec.
-    pub telephone_event: Option<(PayloadType, PayloadType)>,
+    /// RFC 4733 events, if agreed.
+    pub telephone_event: Option<Events>,
     /// RFC 3389 comfort noise, 8000 Hz; usually payload type 13.
     pub comfort_noise: Option<PayloadType>,
     /// Milliseconds of sound in each packet that we send; 10 to 60 in steps of 10, others are
@@ -81,6 +81,17 @@ pub struct Format {
     pub send: PayloadType,
     /// The payload type that it comes with.
     pub receive: PayloadType,
+}
+
+/// Telephone events under their payload types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Events {
+    /// The payload type that we send them with.
+    pub send: PayloadType,
+    /// The payload type that they come with.
+    pub receive: PayloadType,
+    /// Hertz of their durations: that of the codec they accompany (RFC 4733 §2.1), 8000 or 48000.
+    pub clock: u32,
 }
 
 /// What phones speak.
