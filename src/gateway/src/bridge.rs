@@ -6,7 +6,7 @@
 //! that an authentic packet did not come from.
 
 mod carrier;
-mod codec;
+pub mod codec;
 mod conceal;
 mod count;
 mod dtmf;

@@ -230,7 +230,7 @@ impl Count {
         match profile {
             SrtpProfile::AeadAes256Gcm => Self::SrtpAes256Gcm,
             SrtpProfile::AeadAes128Gcm => Self::SrtpAes128Gcm,
-            SrtpProfile::Aes128CmSha1_80 => Self::SrtpAes128CmSha1,
+            SrtpProfile::Aes128CmSha1_80 | SrtpProfile::Aes128CmSha1_32 => Self::SrtpAes128CmSha1,
         }
     }
 }

@@ -256,14 +256,16 @@ fn word(bytes: &[u8], offset: usize) -> Option<u32> {
 const fn key_len(profile: SrtpProfile) -> usize {
     match profile {
         SrtpProfile::AeadAes256Gcm => 32,
-        SrtpProfile::AeadAes128Gcm | SrtpProfile::Aes128CmSha1_80 => 16,
+        SrtpProfile::AeadAes128Gcm
+        | SrtpProfile::Aes128CmSha1_80
+        | SrtpProfile::Aes128CmSha1_32 => 16,
     }
 }
 
 const fn salt_len(profile: SrtpProfile) -> usize {
     match profile {
         SrtpProfile::AeadAes256Gcm | SrtpProfile::AeadAes128Gcm => 12,
-        SrtpProfile::Aes128CmSha1_80 => 14,
+        SrtpProfile::Aes128CmSha1_80 | SrtpProfile::Aes128CmSha1_32 => 14,
     }
 }
 

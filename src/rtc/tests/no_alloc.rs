@@ -57,7 +57,7 @@ fn contexts(profile: SrtpProfile) -> (Protect, Unprotect) {
     let (key_len, salt_len) = match profile {
         SrtpProfile::AeadAes256Gcm => (32, 12),
         SrtpProfile::AeadAes128Gcm => (16, 12),
-        SrtpProfile::Aes128CmSha1_80 => (16, 14),
+        SrtpProfile::Aes128CmSha1_80 | SrtpProfile::Aes128CmSha1_32 => (16, 14),
     };
     let key = MasterKey::new(profile, &[7; 32][..key_len], &[9; 14][..salt_len]).unwrap();
     (Protect::new(profile, &key).unwrap(), Unprotect::new(profile, &key, 8).unwrap())

@@ -288,6 +288,9 @@ pub enum SrtpProfile {
     AeadAes128Gcm,
     /// RFC 3711, RFC 5764 §4.1.2.
     Aes128CmSha1_80,
+    /// RFC 4568 §6.2.2: like the one before with four bytes of tag on RTP. Offered by carriers in SDP,
+    /// never by us, and not in DTLS.
+    Aes128CmSha1_32,
 }
 
 /// What one bundle agreed on. A payload type or extension id means the same in every section of a bundle

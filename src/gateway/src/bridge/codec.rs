@@ -3,7 +3,8 @@
 
 use super::words::PhoneCodec;
 use g722::{Compressor, Expander};
-pub(super) use opus::{OpusDecoder, OpusEncoder};
+use opus::OpusDecoder;
+pub(super) use opus::OpusEncoder;
 
 pub(super) mod g711;
 mod g722;
@@ -28,8 +29,10 @@ impl PhoneCodec {
 }
 
 /// From payloads to samples.
+pub struct Decoder(Decoding);
+
 #[allow(clippy::large_enum_variant)] // One per stream, and boxing it would only move the bytes.
-pub(super) enum Decoder {
+enum Decoding {
     Pcmu,
     Pcma,
     G722(Expander),
@@ -38,46 +41,46 @@ pub(super) enum Decoder {
 
 impl Decoder {
     /// `None` when libopus has no memory.
-    pub(super) fn new(codec: PhoneCodec) -> Option<Self> {
-        Some(match codec {
-            PhoneCodec::Pcmu => Self::Pcmu,
-            PhoneCodec::Pcma => Self::Pcma,
-            PhoneCodec::G722 => Self::G722(Expander::new()),
+    pub fn new(codec: PhoneCodec) -> Option<Self> {
+        Some(Self(match codec {
+            PhoneCodec::Pcmu => Decoding::Pcmu,
+            PhoneCodec::Pcma => Decoding::Pcma,
+            PhoneCodec::G722 => Decoding::G722(Expander::new()),
             PhoneCodec::Opus => return Self::opus(codec.rate()),
-        })
+        }))
     }
 
-    /// Opus, straight to 8 or 16 kHz.
-    pub(super) fn opus(rate: u32) -> Option<Self> {
-        OpusDecoder::new(rate).map(Self::Opus)
+    /// Opus, straight to 8 or 16 kHz. `None` when libopus has no memory.
+    pub fn opus(rate: u32) -> Option<Self> {
+        OpusDecoder::new(rate).map(|decoder| Self(Decoding::Opus(decoder)))
     }
 
     /// How many samples a payload holds; `None` when it cannot be read.
     pub(super) fn span(&self, payload: &[u8]) -> Option<usize> {
-        let span = match self {
-            Self::Pcmu | Self::Pcma => payload.len(),
-            Self::G722(_) => 2 * payload.len(),
-            Self::Opus(decoder) => decoder.span(payload)?,
+        let span = match &self.0 {
+            Decoding::Pcmu | Decoding::Pcma => payload.len(),
+            Decoding::G722(_) => 2 * payload.len(),
+            Decoding::Opus(decoder) => decoder.span(payload)?,
         };
         (1..=MAX_SPAN).contains(&span).then_some(span)
     }
 
     /// Appends the samples of a payload; says how many, `None` when it cannot be read.
-    pub(super) fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Option<usize> {
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Option<usize> {
         let start = out.len();
-        match self {
-            Self::Pcmu => out.extend(payload.iter().map(|&code| g711::from_ulaw(code))),
-            Self::Pcma => out.extend(payload.iter().map(|&code| g711::from_alaw(code))),
-            Self::G722(expander) => expander.decode(payload, out),
-            Self::Opus(decoder) => decoder.decode(payload, out)?,
+        match &mut self.0 {
+            Decoding::Pcmu => out.extend(payload.iter().map(|&code| g711::from_ulaw(code))),
+            Decoding::Pcma => out.extend(payload.iter().map(|&code| g711::from_alaw(code))),
+            Decoding::G722(expander) => expander.decode(payload, out),
+            Decoding::Opus(decoder) => decoder.decode(payload, out)?,
         }
         Some(out.len() - start)
     }
 
     /// Opus makes up for losses by itself.
     pub(super) fn as_opus(&mut self) -> Option<&mut OpusDecoder> {
-        match self {
-            Self::Opus(decoder) => Some(decoder),
+        match &mut self.0 {
+            Decoding::Opus(decoder) => Some(decoder),
             _ => None,
         }
     }
@@ -85,15 +88,17 @@ impl Decoder {
     /// Tells a decoder with memory what was played instead of a lost packet, so that its predictors
     /// start from something likely.
     pub(super) fn concealed(&mut self, samples: &[i16]) {
-        if let Self::G722(expander) = self {
+        if let Decoding::G722(expander) = &mut self.0 {
             expander.follow(samples);
         }
     }
 }
 
 /// From samples to payloads.
+pub struct Encoder(Encoding);
+
 #[allow(clippy::large_enum_variant)]
-pub(super) enum Encoder {
+enum Encoding {
     Pcmu,
     Pcma,
     G722(Compressor),
@@ -102,28 +107,33 @@ pub(super) enum Encoder {
 
 impl Encoder {
     /// `None` when libopus has no memory.
-    pub(super) fn new(codec: PhoneCodec) -> Option<Self> {
-        Some(match codec {
-            PhoneCodec::Pcmu => Self::Pcmu,
-            PhoneCodec::Pcma => Self::Pcma,
-            PhoneCodec::G722 => Self::G722(Compressor::new()),
-            PhoneCodec::Opus => Self::Opus(OpusEncoder::new(codec.rate(), false)?),
-        })
+    pub fn new(codec: PhoneCodec) -> Option<Self> {
+        Some(Self(match codec {
+            PhoneCodec::Pcmu => Encoding::Pcmu,
+            PhoneCodec::Pcma => Encoding::Pcma,
+            PhoneCodec::G722 => Encoding::G722(Compressor::new()),
+            PhoneCodec::Opus => return Self::opus(codec.rate()),
+        }))
+    }
+
+    /// Opus from 8 or 16 kHz. `None` when libopus has no memory.
+    pub fn opus(rate: u32) -> Option<Self> {
+        OpusEncoder::new(rate, false).map(|encoder| Self(Encoding::Opus(encoder)))
     }
 
     /// Writes a payload; its length, `None` when `out` is too small.
-    pub(super) fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Option<usize> {
-        match self {
-            Self::Pcmu => g711_all(samples, out, g711::to_ulaw),
-            Self::Pcma => g711_all(samples, out, g711::to_alaw),
-            Self::G722(compressor) => compressor.encode(samples, out),
-            Self::Opus(encoder) => encoder.encode(samples, out),
+    pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Option<usize> {
+        match &mut self.0 {
+            Encoding::Pcmu => g711_all(samples, out, g711::to_ulaw),
+            Encoding::Pcma => g711_all(samples, out, g711::to_alaw),
+            Encoding::G722(compressor) => compressor.encode(samples, out),
+            Encoding::Opus(encoder) => encoder.encode(samples, out),
         }
     }
 
     /// The far side loses this much.
-    pub(super) fn set_loss(&mut self, percent: u8) {
-        if let Self::Opus(encoder) = self {
+    pub fn set_loss(&mut self, percent: u8) {
+        if let Encoding::Opus(encoder) = &mut self.0 {
             encoder.set_loss(percent);
         }
     }

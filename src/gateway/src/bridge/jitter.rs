@@ -125,7 +125,7 @@ impl Jitter {
             return Put::Probing;
         }
         let now_at = self.clock.samples(now);
-        let (at, sequence) = self.lay(now, &arrival.header);
+        let Some((at, sequence)) = self.lay(now, &arrival.header) else { return Put::Late };
         // The timestamp of an event says when it began, not when the packet left.
         if arrival.kind != Kind::Event {
             let transit = self.micros(now_at - at);
@@ -179,12 +179,13 @@ impl Jitter {
         true
     }
 
-    /// Where a packet is on the timeline and in the order.
-    fn lay(&mut self, now: Time, header: &Header) -> (i64, u64) {
+    /// Where a packet is on the timeline and in the order; `None` for an old one whose time makes no
+    /// sense.
+    fn lay(&mut self, now: Time, header: &Header) -> Option<(i64, u64)> {
         let clock = self.clock;
         let expected = clock.samples(now) - self.samples(self.delay.fastest());
         let end = self.waiting.back().map_or(self.played, |slot| slot.at + slot.span);
-        let Some(source) = self.source.as_mut() else { return (expected, 0) };
+        let source = self.source.as_mut()?;
         source.last = now;
         let before = source.sequences.highest();
         let step =
@@ -206,11 +207,14 @@ impl Jitter {
         let ahead = at.saturating_sub(expected);
         let fresh = source.offset == i64::MIN;
         let jumped = ahead > clock.millis(MAX_AHEAD_MS) || ahead < -clock.millis(MAX_BEHIND_MS);
-        if fresh || (newest && jumped) {
+        if jumped && !fresh && !newest {
+            return None;
+        }
+        if fresh || jumped {
             at = expected.max(end);
             source.offset = at - scaled;
         }
-        (at, sequence + source.renumber)
+        Some((at, sequence + source.renumber))
     }
 
     /// The packet that is next on the timeline.

@@ -405,9 +405,10 @@ const PATIENCE_MS: i64 = 80;
 const LOSS_MS: i64 = 200;
 /// A stream that paused this long starts anew with its next packet.
 const IDLE_MS: i64 = 10_000;
-/// How far the place played may be from the one due.
-const EARLY_MS: i64 = 8;
-const LATE_MS: i64 = 12;
+/// How far the place played may be from the one due. There are 5 ms to spare before a packet is
+/// missed, and no more than the longest period is put in at once.
+const EARLY_MS: i64 = 3;
+const LATE_MS: i64 = 15;
 /// From here on it is stretched at each pull.
 const FAR_MS: i64 = 60;
 const REST_PULLS: u8 = 4;

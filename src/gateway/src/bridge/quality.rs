@@ -45,7 +45,7 @@ mod tests {
             (PhoneCodec::Pcmu, 50, 100, 432),
             (PhoneCodec::Pcmu, 50, 500, 382),
             (PhoneCodec::Opus, 50, 500, 396),
-            (PhoneCodec::Pcma, 600, 0, 273),
+            (PhoneCodec::Pcma, 600, 0, 171),
             (PhoneCodec::Pcmu, 0, 10_000, 112),
         ] {
             let score = mos(Heard { codec, delay_ms, missing });

@@ -160,3 +160,6 @@ impl Handle {
         self.askers.get(nth)
     }
 }
+
+#[cfg(test)]
+mod tests;

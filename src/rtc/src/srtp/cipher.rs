@@ -13,7 +13,7 @@ use super::{Drop, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN};
 #[allow(clippy::large_enum_variant)] // Two per leg, and an indirection per packet would cost more.
 pub(super) enum Cipher {
     Gcm { key: LessSafeKey, salt: [u8; 12] },
-    CounterMode { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14] },
+    CounterMode { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14], tag_len: usize },
 }
 
 /// What makes a packet's initialization vector its own: its source and its index.
@@ -35,7 +35,7 @@ impl Cipher {
     pub(super) fn tag_len(&self) -> usize {
         match self {
             Self::Gcm { .. } => GCM_TAG_LEN,
-            Self::CounterMode { .. } => SHA1_TAG_LEN,
+            Self::CounterMode { tag_len, .. } => *tag_len,
         }
     }
 
@@ -83,10 +83,10 @@ impl Cipher {
                 let tag = key.seal_in_place_separate_tag(nonce, aad, payload).ok()?;
                 tag_out.copy_from_slice(tag.as_ref());
             }
-            Self::CounterMode { key, auth, salt } => {
+            Self::CounterMode { key, auth, salt, .. } => {
                 counter(key, salt, at, payload)?;
                 let tag = sign(auth, &[packet, &rollover(at.sequence)]);
-                tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
+                tag_out.copy_from_slice(tag.as_ref().get(..tag_out.len())?);
             }
         }
         Some(len + self.tag_len())
@@ -112,7 +112,7 @@ impl Cipher {
                 key.open_separate_gather(nonce, Aad::from(header), encrypted, tag, payload_out)
                     .map_err(|_| Drop::Unauthenticated)?;
             }
-            Self::CounterMode { key, auth, salt } => {
+            Self::CounterMode { key, auth, salt, .. } => {
                 verify(auth, &[body, &rollover(at.sequence)], tag)?;
                 payload_out.copy_from_slice(encrypted);
                 counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
@@ -142,11 +142,11 @@ impl Cipher {
                 tag_out.copy_from_slice(tag.as_ref());
                 word_out.copy_from_slice(&word);
             }
-            Self::CounterMode { key, auth, salt } => {
+            Self::CounterMode { key, auth, salt, .. } => {
                 let (word_out, tag_out) = trailer.split_at_mut_checked(RTCP_INDEX_LEN)?;
                 counter(key, salt, At { ssrc, sequence: index.into() }, payload)?;
                 let tag = sign(auth, &[packet, &word]);
-                tag_out.copy_from_slice(tag.as_ref().get(..SHA1_TAG_LEN)?);
+                tag_out.copy_from_slice(tag.as_ref().get(..tag_out.len())?);
                 word_out.copy_from_slice(&word);
             }
         }
@@ -190,7 +190,7 @@ impl Cipher {
                 key.open_separate_gather(nonce, aad, encrypted, tag, payload_out)
                     .map_err(|_| Drop::Unauthenticated)?;
             }
-            Self::CounterMode { key, auth, salt } => {
+            Self::CounterMode { key, auth, salt, .. } => {
                 verify(auth, &[clear, encrypted, &word], tag)?;
                 payload_out.copy_from_slice(encrypted);
                 let at = At { ssrc, sequence: index.into() };
@@ -264,11 +264,10 @@ fn sign(auth: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
 #[inline]
 fn verify(auth: &hmac::Key, parts: &[&[u8]], tag: &[u8]) -> Result<(), Drop> {
     let expected = sign(auth, parts);
-    let expected = expected.as_ref().get(..SHA1_TAG_LEN).ok_or(Drop::Malformed)?;
+    let expected = expected.as_ref().get(..tag.len()).ok_or(Drop::Malformed)?;
     verify_slices_are_equal(expected, tag).map_err(|_| Drop::Unauthenticated)
 }
 
 const GCM_TAG_LEN: usize = 16;
-const SHA1_TAG_LEN: usize = 10;
 /// A packet index has 48 bits.
 const INDEX_MASK: u64 = (1 << 48) - 1;

@@ -15,8 +15,19 @@ pub(super) fn ciphers(profile: SrtpProfile, master: &MasterKey) -> Option<(Ciphe
     let algorithm = if key.len() == 32 { &AES_256 } else { &AES_128 };
     let prf = EncryptingKey::ctr(UnboundCipherKey::new(algorithm, key).ok()?).ok()?;
     let derive = Derive { profile, prf, salt: &master.salt };
-    Some((derive.cipher([0, 1, 2])?, derive.cipher([3, 4, 5])?))
+    Some((derive.cipher([0, 1, 2], rtp_tag_len(profile))?, derive.cipher([3, 4, 5], SHA1_TAG_LEN)?))
 }
+
+/// Bytes of the tag of RTP in counter mode; RTCP always has the long one (RFC 4568 §6.2).
+const fn rtp_tag_len(profile: SrtpProfile) -> usize {
+    match profile {
+        SrtpProfile::Aes128CmSha1_32 => SHA1_SHORT_TAG_LEN,
+        _ => SHA1_TAG_LEN,
+    }
+}
+
+const SHA1_TAG_LEN: usize = 10;
+const SHA1_SHORT_TAG_LEN: usize = 4;
 
 struct Derive<'a> {
     profile: SrtpProfile,
@@ -27,7 +38,7 @@ struct Derive<'a> {
 impl Derive<'_> {
     /// `labels` are those of the encryption key, the authentication key and the salt (RFC 3711
     /// §4.3.2).
-    fn cipher(&self, labels: [u8; 3]) -> Option<Cipher> {
+    fn cipher(&self, labels: [u8; 3], tag_len: usize) -> Option<Cipher> {
         let [encryption, authentication, salt] = labels;
         let mut key_room = [0; 32];
         let key = key_room.get_mut(..key_len(self.profile))?;
@@ -35,7 +46,9 @@ impl Derive<'_> {
         let gcm = match self.profile {
             SrtpProfile::AeadAes256Gcm => &AES_256_GCM,
             SrtpProfile::AeadAes128Gcm => &AES_128_GCM,
-            SrtpProfile::Aes128CmSha1_80 => return self.counter_mode(key, authentication, salt),
+            SrtpProfile::Aes128CmSha1_80 | SrtpProfile::Aes128CmSha1_32 => {
+                return self.counter_mode(key, [authentication, salt], tag_len);
+            }
         };
         let mut salt_bytes = [0; 12];
         self.fill(salt, &mut salt_bytes)?;
@@ -43,7 +56,8 @@ impl Derive<'_> {
         Some(Cipher::Gcm { key, salt: salt_bytes })
     }
 
-    fn counter_mode(&self, key: &[u8], authentication: u8, salt: u8) -> Option<Cipher> {
+    fn counter_mode(&self, key: &[u8], labels: [u8; 2], tag_len: usize) -> Option<Cipher> {
+        let [authentication, salt] = labels;
         let mut auth = [0; 20];
         self.fill(authentication, &mut auth)?;
         let mut salt_bytes = [0; 14];
@@ -52,6 +66,7 @@ impl Derive<'_> {
             key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
             auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth),
             salt: salt_bytes,
+            tag_len,
         })
     }
 

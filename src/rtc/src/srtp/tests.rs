@@ -3,8 +3,12 @@ use aws_lc_rs::cipher::{AES_128, EncryptingKey, UnboundCipherKey};
 
 use super::*;
 
-const PROFILES: [SrtpProfile; 3] =
-    [SrtpProfile::AeadAes256Gcm, SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmSha1_80];
+const PROFILES: [SrtpProfile; 4] = [
+    SrtpProfile::AeadAes256Gcm,
+    SrtpProfile::AeadAes128Gcm,
+    SrtpProfile::Aes128CmSha1_80,
+    SrtpProfile::Aes128CmSha1_32,
+];
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
@@ -100,6 +104,23 @@ fn counter_mode_packets_match_the_reference_implementation() {
     assert_eq!(out, cipher);
     assert_eq!(unprotect.unprotect_rtcp(&cipher, &mut out), Ok(24));
     assert_eq!(out[..24], plain);
+}
+
+/// The keys do not depend on the tag's length, so the short tag is the front of the long one.
+#[test]
+fn the_short_tag_is_on_rtp_only() {
+    let master = |profile| {
+        let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139");
+        MasterKey::new(profile, &key, &hex("0EC675AD498AFEEBB6960B3AABE6")).unwrap()
+    };
+    let long = SrtpProfile::Aes128CmSha1_80;
+    let short = SrtpProfile::Aes128CmSha1_32;
+    let mut long = Protect::new(long, &master(long)).unwrap();
+    let mut short = Protect::new(short, &master(short)).unwrap();
+    let packets = [&mut long, &mut short].map(|protect| sealed(protect, 7, 9, &[1, 2, 3]));
+    assert_eq!((packets[0].len(), packets[1].len()), (25, 19));
+    assert_eq!(packets[0][..19], packets[1]);
+    assert_eq!((short.rtp_overhead(), short.rtcp_overhead()), (4, long.rtcp_overhead()));
 }
 
 /// RFC 7714 §16 and §17 give session keys, so these start below the derivation.

@@ -123,8 +123,8 @@ const SECONDS: usize = 8;
 const BUCKET_US: i64 = 5000;
 const BUCKETS: usize = 80;
 const ONE: u32 = 1 << 24;
-/// Packets: five seconds of them.
-const MEMORY: u32 = 256;
+/// Packets: two and a half seconds of them.
+const MEMORY: u32 = 128;
 const FEW: u32 = 32;
 /// What comes later is concealed: 3 % of conceals cost less than the delay that would avoid them.
 const QUANTILE_PERCENT: u32 = 97;

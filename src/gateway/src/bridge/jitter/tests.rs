@@ -64,7 +64,8 @@ fn what_was_played_is_late_and_what_is_too_much_overflows() {
     jitter.put(Time::from_millis(20), &arrival(1, 3, 320));
     jitter.set_played(320);
     assert_eq!(jitter.put(Time::from_millis(60), &arrival(1, 2, 160)), Put::Late);
-    let flood = (10..200).map(|n| jitter.put(Time::from_millis(80), &arrival(1, n, u32::from(n))));
+    let flood =
+        (10..200).map(|n| jitter.put(Time::from_millis(80), &arrival(1, n, u32::from(n) * 160)));
     assert_eq!(flood.last(), Some(Put::Overflow));
     assert_eq!(jitter.waiting.len(), CAPACITY);
 }

@@ -1,6 +1,6 @@
 use core::f32::consts::TAU;
 
-use offhook_types::{PayloadType, Ssrc};
+use offhook_types::{PayloadType, Rng, Ssrc};
 use proptest::prelude::*;
 
 use super::*;
