@@ -311,7 +311,7 @@ fn short_or_odd_packets_and_buffers_are_dropped_without_panic() {
         let another = sealed(&mut protect, 1, 2, b"hello");
         assert_eq!(unprotect.unprotect_rtp(&another, &mut out[..16]), Err(Drop::NoSpace));
         let mut small = [0x80; 30];
-        assert_eq!(protect.protect_rtp(3, 12, b"123456789", &mut small), None);
+        assert_eq!(protect.protect_rtp(3, 12, b"123456789012345", &mut small), None);
         assert_eq!(protect.protect_rtcp(28, &mut small), None);
         assert_eq!(protect.protect_rtp(3, 64, b"", &mut small), None);
     }
