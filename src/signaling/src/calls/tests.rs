@@ -2,6 +2,7 @@
 //! of events.
 
 mod ends;
+mod phones;
 mod story;
 
 use std::sync::Mutex;
@@ -52,6 +53,10 @@ struct Device {
 
 impl Server {
     async fn start(calls: Config) -> Self {
+        Self::start_with(calls, Phones::none()).await
+    }
+
+    async fn start_with(calls: Config, phones: Phones) -> Self {
         let disk = Disk::new().await;
         let rooms = Rooms::start(&crate::rooms::Config::default(), 1);
         let keys = Keys::new([("key".to_owned(), "secret".repeat(8))]);
@@ -61,7 +66,7 @@ impl Server {
             rooms: rooms.clone(),
             keys: keys.clone(),
             push: pushes.clone(),
-            phones: crate::phone::Phones::none(),
+            phones,
         };
         let options =
             Options { calls, media_url: "wss://media.example".into(), ..Options::default() };
