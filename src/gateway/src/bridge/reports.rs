@@ -144,7 +144,7 @@ impl Reports {
         if block.last_report != 0 {
             let middle = (self.ntp(now) >> 16) as u32;
             let took = middle.wrapping_sub(block.last_report).wrapping_sub(block.delay);
-            let micros = u64::from(took) * 1_000_000 >> 16;
+            let micros = (u64::from(took) * 1_000_000) >> 16;
             // A clock that runs backward or a forged report is not a round trip of minutes.
             if micros < MAX_ROUND_TRIP_US {
                 self.round_trip_us = micros as u32;
@@ -203,7 +203,7 @@ impl Reports {
     fn ntp(&self, now: Time) -> u64 {
         let micros = now.as_micros();
         let seconds = (micros / 1_000_000).wrapping_add(self.epoch.into());
-        seconds << 32 | ((micros % 1_000_000) << 32) / 1_000_000
+        (seconds << 32) | (((micros % 1_000_000) << 32) / 1_000_000)
     }
 
     /// Packets expected and received of all streams.

@@ -323,7 +323,7 @@ mod tests {
         let mut expander = Expander::new();
         let mut out = Vec::new();
         for seed in 0..64u32 {
-            let codes: Vec<u8> = (0..160u32).map(|i| (i * seed * 7919 >> 3) as u8).collect();
+            let codes: Vec<u8> = (0..160u32).map(|i| ((i * seed * 7919) >> 3) as u8).collect();
             expander.decode(&codes, &mut out);
             expander.follow(&out[out.len() - 320..]);
         }
