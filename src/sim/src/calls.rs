@@ -3,11 +3,13 @@
 //! fail.
 //!
 //! [`device`] is a client with a person who acts at random, [`session`] the server's session layer
-//! (numbered events that are replayed, requests that are done once), [`judge`] what must hold.
+//! (numbered events that are replayed, requests that are done once), [`gateway`] the phone network,
+//! [`judge`] what must hold.
 //! A run has a wild part and a quiet one, in which everybody reconnects, the network is perfect and
 //! nobody does anything: whatever still rings after that rings forever.
 
 mod device;
+mod gateway;
 mod judge;
 mod session;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use offhook_types::{CallId, DeviceId, Number, Rng, Time, UserId, WallTime};
 
 use crate::Failure;
 use device::{Act, Device, Down, Up};
+use gateway::Gateway;
 use judge::Judge;
 use session::Sessions;
 
@@ -87,6 +90,8 @@ enum Happening {
     Resend(DeviceId),
     /// The store, the rooms or the operator.
     Outside(Input),
+    /// The gateway.
+    Phone(offhook_types::phone::Event),
 }
 
 struct World<'a> {
@@ -95,6 +100,7 @@ struct World<'a> {
     config: Config,
     machine: Calls,
     judge: Judge,
+    gateway: Gateway,
     devices: BTreeMap<DeviceId, Device>,
     sessions: Sessions,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -137,6 +143,7 @@ impl<'a> World<'a> {
             now: Time::ZERO,
             machine: Calls::new(config, Rng::from_seed(rng.next_u64())),
             judge: Judge::new(config),
+            gateway: Gateway::default(),
             rng,
             config,
             devices,
@@ -165,10 +172,15 @@ impl<'a> World<'a> {
             self.act_in(device, 1, Act::Settle);
         }
         // Long enough for every timer: the longest call, the longest grace, the memory.
-        self.run_until(WILD + self.config.max_duration + Duration::from_secs(300))?;
+        let rest = self.config.max_duration + Duration::from_secs(300) + self.silence();
+        self.run_until(WILD + rest)?;
         if self.machine.live() > 0 {
             return Err(format!("{} calls left when everything was over", self.machine.live()));
         }
+        if self.machine.phones() > 0 {
+            return Err(format!("{} phones left when everything was over", self.machine.phones()));
+        }
+        self.gateway.at_the_end()?;
         self.judge.at_the_end()?;
         self.devices.values().try_for_each(|device| device.nothing_left_open(&self.judge))
     }
@@ -208,6 +220,7 @@ impl<'a> World<'a> {
                 Ok(())
             }
             Happening::Outside(input) => self.input(input).map(drop),
+            Happening::Phone(event) => self.phone(event),
         }
     }
 
@@ -252,11 +265,9 @@ impl<'a> World<'a> {
                     let limit = 15_000;
                     self.act_in(device, limit, Act::Connect);
                 }
-                Effect::CancelPush { .. }
-                | Effect::Phone(_)
-                | Effect::FindDevices { .. }
-                | Effect::Seat(_)
-                | Effect::Unseat { .. } => {}
+                Effect::Phone(command) => self.command(command)?,
+                Effect::Seat(seating) => self.seat(seating.phone),
+                Effect::CancelPush { .. } | Effect::FindDevices { .. } | Effect::Unseat { .. } => {}
             }
         }
         self.machine.audit().map_err(str::to_owned)?;
@@ -314,6 +325,12 @@ impl<'a> World<'a> {
             reach,
             media: Media::Audio,
         }
+    }
+
+    /// A request to call a phone.
+    fn dial(&self, by: By) -> Place {
+        let reach = Reach::Phone { quote: None, anonymous: false };
+        Place { number: number(99_000).into(), reach, ..self.place(by, by.user.0) }
     }
 
     fn say(&mut self, line: impl FnOnce() -> String) {

@@ -28,7 +28,11 @@ pub(super) enum Down {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Request {
-    Place { to: u64 },
+    Place {
+        to: u64,
+    },
+    /// Call a phone.
+    Dial,
     RingAck(CallId),
     Accept(CallId),
     Decline(CallId),
@@ -205,7 +209,8 @@ impl World<'_> {
         }
         self.act_in(id, 20_000, Act::Whim);
         match self.rng.below(100) {
-            0..=44 => {
+            0..=9 => self.ask(id, Request::Dial),
+            10..=44 => {
                 // One more than exist: a number that is nobody's.
                 let to = 1 + u64::from(self.rng.below(USERS as u32 + 1));
                 self.ask(id, Request::Place { to });
@@ -286,7 +291,9 @@ impl World<'_> {
                     return Ok(());
                 }
                 let asked = device.pending.remove(&request);
-                if let (Some(Request::Place { .. }), Ok(Reply::Placed(call))) = (asked, response) {
+                if let (Some(Request::Place { .. } | Request::Dial), Ok(Reply::Placed(call))) =
+                    (asked, response)
+                {
                     device.calls.entry(call).or_default().placed = true;
                     if self.rng.chance(25) {
                         self.act_in(id, 40_000, Act::Ask(Request::Cancel(call)));
@@ -340,10 +347,12 @@ impl World<'_> {
                 view.rings = true;
                 self.ring(id, call);
             }
-            Event::Ringing { .. }
-            | Event::Progress { .. }
-            | Event::Held { .. }
-            | Event::Warning { .. } => {}
+            Event::Progress { .. } => {
+                if self.rng.chance(80) {
+                    self.act_in(id, 3_000, Act::JoinRoom(call));
+                }
+            }
+            Event::Ringing { .. } | Event::Held { .. } | Event::Warning { .. } => {}
             Event::Accepted { .. } => {
                 view.rings = false;
                 view.accepted = true;

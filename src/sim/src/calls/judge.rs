@@ -8,7 +8,7 @@ use offhook_call::{
     By, Cause, Config, Direction, Effect, Event, Input, Reach, Record, RecordStep, Refusal, Reply,
     State,
 };
-use offhook_types::{CallId, DeviceId, SessionId, Time, UserId};
+use offhook_types::{CallId, DeviceId, PhoneId, SessionId, Time, UserId, phone};
 
 use super::session::Response;
 
@@ -27,6 +27,8 @@ pub(super) struct Judge {
     away: BTreeMap<DeviceId, Time>,
     /// Calls whose end was seen in this step.
     ended: Vec<CallId>,
+    /// The call that each phone was dialled for.
+    phones: BTreeMap<PhoneId, CallId>,
     /// A device that rang too late and is to hear so in this step.
     late: Option<(CallId, DeviceId)>,
 }
@@ -35,6 +37,8 @@ pub(super) struct Judge {
 struct Tracked {
     caller: By,
     callee: Option<UserId>,
+    /// The other side is a phone.
+    phone: bool,
     placed: Time,
     /// The callee was in a call when this one was placed.
     busy: bool,
@@ -82,6 +86,7 @@ impl Judge {
             devices: BTreeMap::new(),
             away: BTreeMap::new(),
             ended: Vec::new(),
+            phones: BTreeMap::new(),
             late: None,
         }
     }
@@ -122,13 +127,42 @@ impl Judge {
                     && let Room::Ordered(_) = call.room
                 {
                     call.room = Room::Ready;
+                    // The caller of a phone comes when they are told, and must from the answer on.
+                    if call.phone && call.accepted.is_none() {
+                        return;
+                    }
                     let joining = Seat::Since(now, self.config.join_timeout);
                     for user in [Some(call.caller.user), call.callee].into_iter().flatten() {
                         call.seats.insert(user, joining);
                     }
                 }
             }
+            Input::Phone(event) => self.phone(event),
             _ => {}
+        }
+    }
+
+    /// What the gateway says of a phone.
+    fn phone(&mut self, event: &phone::Event) {
+        let now = self.now;
+        let (phone::Event::Ringing { phone } | phone::Event::Answered { phone, .. }) = event else {
+            return;
+        };
+        let call = self.phones.get(phone).and_then(|call| self.calls.get_mut(call));
+        let Some(call) = call.filter(|call| call.over.is_none() && call.accepted.is_none()) else {
+            return;
+        };
+        if matches!(event, phone::Event::Ringing { .. }) {
+            call.acked = true;
+            return;
+        }
+        call.accepted = Some(now);
+        let joining = Seat::Since(now, self.config.join_timeout);
+        if call.room == Room::Ready {
+            let seat = call.seats.entry(call.caller.user).or_insert(joining);
+            if *seat != Seat::In {
+                *seat = joining;
+            }
         }
     }
 
@@ -153,12 +187,16 @@ impl Judge {
                     return self.crossed(place.by, &place.reach, *call);
                 }
                 let callee = match place.reach {
-                    Reach::Nobody => None,
+                    Reach::Nobody | Reach::Phone { .. } => None,
                     Reach::User { user, .. } => Some(user),
                 };
                 must(self.call_of(place.by.user).is_none(), || "two calls at once".into())?;
                 let busy = callee.is_some_and(|user| self.call_of(user).is_some());
-                self.calls.insert(*call, Tracked::new(self.now, place.by, callee, busy));
+                let tracked = Tracked {
+                    phone: matches!(place.reach, Reach::Phone { .. }),
+                    ..Tracked::new(self.now, place.by, callee, busy)
+                };
+                self.calls.insert(*call, tracked);
                 Ok(())
             }
             (Input::Place(place), Err(Refusal::InCall)) => {
@@ -241,7 +279,9 @@ impl Judge {
                 let now = self.now;
                 let call = self.calls.get_mut(id).ok_or("a room for an unknown call")?;
                 must(call.room == Room::None, || format!("a second room for {id}"))?;
-                must(call.accepted.is_some(), || format!("a room for {id} before the accept"))?;
+                must(call.accepted.is_some() || call.phone, || {
+                    format!("a room for {id} before the accept")
+                })?;
                 call.room = Room::Ordered(now);
                 Ok(())
             }
@@ -261,6 +301,13 @@ impl Judge {
             Effect::CancelPush { device, call: id } => {
                 let call = self.calls.get_mut(id).ok_or("a push for an unknown call")?;
                 must(call.pushed.remove(device), || format!("{id} never woke {device}"))
+            }
+            Effect::Phone(phone::Command::Dial(dial)) => {
+                let call = self.calls.get(&dial.call).ok_or("a phone for an unknown call")?;
+                let durable = call.recorded.is_some_and(|(_, durable)| durable);
+                must(durable && call.phone, || format!("{} is dialled too early", dial.call))?;
+                self.phones.insert(dial.phone, dial.call);
+                Ok(())
             }
             Effect::Phone(_) | Effect::FindDevices { .. } => Ok(()),
             Effect::Seat(_) | Effect::Unseat { .. } => Ok(()),
@@ -298,7 +345,17 @@ impl Judge {
                 must(side, || format!("{device} is sent to the room of {id} as {of}"))?;
                 must(call.room == Room::Ready, || format!("{id} meets in a room not ready"))
             }
-            Event::Progress { .. } | Event::Held { .. } | Event::Warning { .. } => Ok(()),
+            Event::Progress { user: of, .. } => {
+                must(call.phone && call.caller == By { user: *of, device }, || {
+                    format!("{device} is sent to the room of {id} early")
+                })?;
+                must(call.room == Room::Ready && call.accepted.is_none(), || {
+                    format!("{id} progresses into no room, or too late")
+                })?;
+                call.seats.insert(*of, Seat::Since(self.now, Duration::ZERO));
+                Ok(())
+            }
+            Event::Held { .. } | Event::Warning { .. } => Ok(()),
             Event::Ended { cause, duration, .. } => call.told_end(id, device, *cause, *duration),
         }
     }
@@ -421,6 +478,7 @@ impl Tracked {
         Self {
             caller,
             callee,
+            phone: false,
             placed,
             busy,
             recorded: None,
@@ -472,14 +530,20 @@ impl Tracked {
         let Some(accepted) = self.accepted else {
             let away = away.map(|since| since.max(self.placed) + config.caller_grace);
             must(away.is_none_or(|until| now < until), || format!("{id} rings for nobody"))?;
-            let limit = self.placed + config.record_timeout + config.no_answer_timeout;
+            let answer = match self.phone {
+                true => config.phone_answer_timeout,
+                false => config.no_answer_timeout,
+            };
+            let limit = self.placed + config.record_timeout + answer;
             must(now < limit, || format!("{id} still rings"))?;
             let Some((recorded, _)) = self.recorded else {
                 let limit = self.placed + config.record_timeout;
                 return must(now < limit, || format!("{id} still waits for its record"));
             };
             let unheard = recorded + config.ring_ack_timeout;
-            return must(self.acked || now < unheard, || format!("{id} is still unheard"));
+            return must(self.acked || self.phone || now < unheard, || {
+                format!("{id} is still unheard")
+            });
         };
         must(now < accepted + config.max_duration, || format!("{id} is too long"))?;
         if let Room::Ordered(since) = self.room {
@@ -491,6 +555,33 @@ impl Tracked {
             }
         }
         Ok(())
+    }
+
+    /// What ends only calls to phones.
+    fn just_of_phone(
+        &self,
+        cause: Cause,
+        input: Option<&Input>,
+        after: &dyn Fn(Option<Time>, Duration) -> bool,
+        config: &Config,
+    ) -> bool {
+        let recorded = self.recorded.map(|(at, _)| at);
+        match (input, cause) {
+            (Some(Input::Phone(phone::Event::Ended { cause: said, .. })), _) => {
+                let early = self.accepted.is_none() && *said == phone::Cause::HungUp;
+                cause == if early { Cause::Declined } else { Cause::of_phone(*said) }
+            }
+            (Some(Input::PhoneUnseated { .. }), cause) => cause == Cause::ConnectionLost,
+            (None, Cause::NoAnswer) => self.acked && after(recorded, config.phone_answer_timeout),
+            (None, Cause::Unavailable) => {
+                !self.acked && after(recorded, config.phone_answer_timeout)
+            }
+            (None, Cause::Server) => {
+                let room = after(recorded, config.room_timeout);
+                room || after(recorded, config.bridge_timeout)
+            }
+            _ => false,
+        }
     }
 
     /// A call ends for the reason it says, and at the time that this reason has.
@@ -508,6 +599,9 @@ impl Tracked {
         };
         let recorded = self.recorded.map(|(at, _)| at);
         let by = |by: &By| *by == self.caller || self.winner == Some(by.device);
+        if self.phone && self.just_of_phone(cause, input, &after, config) {
+            return Ok(());
+        }
         let just = match cause {
             Cause::Busy => self.busy && self.told.len() == 1 && self.placed == now,
             Cause::HungUp => {

@@ -137,6 +137,7 @@ impl World<'_> {
             Some(response) => response.clone(),
             None => {
                 let input = match request {
+                    Request::Dial => Input::Place(self.dial(by)),
                     Request::Place { to } => Input::Place(self.place(by, to)),
                     Request::RingAck(call) => Input::RingAck { by, call },
                     Request::Accept(call) => Input::Accept { by, call },
