@@ -465,6 +465,7 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         Via::App => CallVia::App,
         Via::Phone => CallVia::Phone,
     };
+    let (charge, currency) = entry.charge.unzip();
     let number = entry.peer_number.map(|number| number.as_str().to_owned());
     let peer = Peer { number: number.unwrap_or_default(), display_name: entry.peer_name };
     HistoryEntry {
@@ -477,8 +478,8 @@ fn show_entry(entry: offhook_store::HistoryEntry) -> HistoryEntry {
         accepted_at: entry.accepted_at.unwrap_or_default().0,
         ended_at: entry.ended_at.0,
         via: via.into(),
-        charge_micros: 0,
-        currency: String::new(),
+        charge_micros: charge.unwrap_or_default().0,
+        currency: currency.map_or_else(String::new, |currency| currency.to_string()),
     }
 }
 

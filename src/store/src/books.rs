@@ -42,7 +42,7 @@ pub trait Books: Send + Sync {
     /// written before and is skipped.
     async fn commit_billing(&self, batch: &Batch) -> Result<(), Error>;
 
-    /// The ledger as it is, with its newest `recent` transfers.
+    /// The ledger as it is, its books in order, with its newest `recent` transfers.
     async fn ledger_image(&self, recent: u32) -> Result<Image, Error>;
 
     /// One transfer.

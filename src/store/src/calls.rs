@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use offhook_call::{Cause, Direction, Ending, Media, Record, Via};
-use offhook_types::{CallId, Dialed, UserId, WallTime};
+use offhook_types::{CallId, Currency, Dialed, Micros, UserId, WallTime};
 
 use crate::Error;
 
@@ -19,11 +19,14 @@ pub struct HistoryEntry {
     pub direction: Direction,
     /// The other's number; none for a phone that hid it.
     pub peer_number: Option<Dialed>,
-    /// The caller's display name as it is now, or what the phone network showed. Empty for outgoing calls: what a callee shows is
-    /// theirs to choose, and calling a number does not give away whether anybody is behind it.
+    /// The caller's display name as it is now, or what the phone network showed. Empty for outgoing
+    /// calls: what a callee shows is theirs to choose, and calling a number does not give away whether anybody is behind it.
     pub peer_name: String,
     /// How it reached the other side.
     pub via: Via,
+    /// What this user's account paid for it, as far as its records are closed; none when there are
+    /// none of theirs.
+    pub charge: Option<(Micros, Currency)>,
     /// What the caller asked for.
     pub media: Media,
     /// Why it ended.

@@ -1,6 +1,8 @@
 //! What every store must do, as one suite: an implementation passes when [`check`] returns. Each
 //! part uses numbers and ids of its own, so the suite runs on one empty store.
 
+mod phone;
+
 use offhook_call::{Caller, Cause, Direction, Ending, Media, Party, Record, Via};
 use offhook_types::{CallId, DeviceId, Number, UserId, WallTime};
 
@@ -25,6 +27,7 @@ pub(crate) async fn check(store: &dyn Store) {
     phones_are_callers_and_callees(store).await;
     history_pages(store).await;
     calls_left_open(store).await;
+    phone::check(store).await;
 }
 
 pub(crate) fn number(last: u32) -> Number {

@@ -1,5 +1,7 @@
 //! The ledger in SQLite. A batch is a handful of statements, however many calls are in it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use offhook_billing::ledger::{
     Book, Changes, Image, Purpose, Reservation, Standing, Transfer, TransferId,
@@ -185,10 +187,8 @@ impl Books for Sqlite {
 
     async fn ledger_image(&self, recent: u32) -> Result<Image, Error> {
         let mut tx = self.readers.begin().await.map_err(explain)?;
-        let standings = sqlx::query("SELECT * FROM books ORDER BY book")
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(explain)?;
+        let standings =
+            sqlx::query("SELECT * FROM books").fetch_all(&mut *tx).await.map_err(explain)?;
         let reservations = sqlx::query("SELECT * FROM reservations ORDER BY id")
             .fetch_all(&mut *tx)
             .await
@@ -200,8 +200,10 @@ impl Books for Sqlite {
         .fetch_all(&mut *tx)
         .await
         .map_err(explain)?;
+        let standings =
+            standings.iter().map(read_standing).collect::<Result<BTreeMap<_, _>, _>>()?;
         Ok(Image {
-            standings: standings.iter().map(read_standing).collect::<Result<_, _>>()?,
+            standings: standings.into_iter().collect(),
             reservations: reservations.iter().map(read_reservation).collect::<Result<_, _>>()?,
             recent: transfers.iter().map(read_transfer).collect::<Result<_, _>>()?,
         })

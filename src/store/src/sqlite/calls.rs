@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use offhook_call::{Caller, Cause, Direction, Ending, Media, Party, Record, Via};
 use offhook_types::counters::Counted;
-use offhook_types::{CallId, Dialed, UserId, WallTime};
+use offhook_types::{CallId, Currency, Dialed, Micros, UserId, WallTime};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::rows::parsed;
 use super::{Field, Sqlite, explain, signed, unsigned};
 use crate::{Calls, Error, HistoryEntry, HistoryPage};
 
@@ -64,6 +65,13 @@ fn read_record(row: &SqliteRow) -> Result<Record, Error> {
     })
 }
 
+fn read_charge(row: &SqliteRow) -> Result<Option<(Micros, Currency)>, Error> {
+    match row.field::<Option<i64>>("charge")? {
+        Some(amount) => Ok(Some((Micros(amount), parsed(row, "currency")?))),
+        None => Ok(None),
+    }
+}
+
 fn read_entry(row: &SqliteRow) -> Result<HistoryEntry, Error> {
     let direction = match row.field::<&str>("direction")? {
         "out" => Direction::Outgoing,
@@ -82,6 +90,7 @@ fn read_entry(row: &SqliteRow) -> Result<HistoryEntry, Error> {
         peer_number: if hidden { None } else { Some(read_dialed(row, "peer_number")?) },
         peer_name: if direction == Direction::Incoming { name } else { String::new() },
         via,
+        charge: read_charge(row)?,
         media: read_media(row)?,
         cause: read_cause(row)?,
         placed_at: read_time(row, "placed_at")?,
@@ -197,13 +206,10 @@ impl Calls for Sqlite {
     }
 
     async fn call(&self, call: CallId) -> Result<Option<Record>, Error> {
-        let row = sqlx::query(
-            "SELECT id, caller_id, caller_number, caller_name, called, callee_id, via, media, placed_at, accepted_at, ended_at, \
-             cause FROM calls WHERE id = ?",
-        )
-        .bind(signed(call.0))
-        .fetch_optional(&self.readers)
-        .await;
+        let row = sqlx::query("SELECT * FROM calls WHERE id = ?")
+            .bind(signed(call.0))
+            .fetch_optional(&self.readers)
+            .await;
         row.map_err(explain)?.as_ref().map(read_record).transpose()
     }
 
@@ -217,8 +223,10 @@ impl Calls for Sqlite {
         // The page ends below the newest time that does not fit; calls of one millisecond stay
         // together.
         let rows = sqlx::query(
-            "SELECT h.call_id, h.direction, h.peer_number, h.peer_name, h.via, h.media, h.cause, h.placed_at, \
-                    h.accepted_at, h.ended_at, u.display_name \
+            "SELECT h.*, u.display_name, (SELECT SUM(d.sell_amount) FROM cdrs d \
+                    JOIN accounts a ON a.id = d.account_id WHERE d.call_id = h.call_id \
+                    AND a.user_id = h.user_id) AS charge, \
+                    (SELECT a.currency FROM accounts a WHERE a.user_id = h.user_id) AS currency \
              FROM history h LEFT JOIN users u ON u.id = h.peer_id \
              WHERE h.user_id = ?1 AND h.placed_at < ?2 AND h.placed_at >= COALESCE( \
                  (SELECT placed_at FROM history WHERE user_id = ?1 AND placed_at < ?2 \

@@ -129,3 +129,17 @@ async fn a_closed_store_is_unavailable() {
     assert!(matches!(store.user(ada.id).await, Err(Error::Unavailable(_))));
     assert!(matches!(store.rename(ada.id, "x").await, Err(Error::Unavailable(_))));
 }
+
+#[tokio::test]
+async fn a_reader_sees_what_a_running_server_wrote_and_writes_nothing() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.file()).await.unwrap();
+    let ada = sign_up(&store, 1).await;
+    let reader = Sqlite::open_reader(&folder.file()).await.unwrap();
+    assert_eq!(reader.user(ada.id).await.unwrap(), Some(ada.clone()));
+    assert!(matches!(reader.rename(ada.id, "x").await, Err(Error::Unavailable(_))));
+    store.close().await;
+    drop(store);
+    let after = Sqlite::open_reader(&folder.file()).await.unwrap();
+    assert_eq!(after.user(ada.id).await.unwrap(), Some(ada));
+}
