@@ -5,7 +5,10 @@
 //! `offhook-loadtest video` starts a server of its own (or uses `--url`), publishes one video track to N
 //! receivers, and reports
 //! what arrived, how late, and what it cost the server in CPU time and memory. Everything is bounded in count and time.
+//!
+//! `offhook-loadtest carrier` is the far end of phone calls.
 
+mod carrier;
 mod peer;
 mod process;
 mod report;
@@ -30,6 +33,8 @@ struct Cli {
 enum Scenario {
     /// One publisher, N receivers, video in frame bursts.
     Video(Load),
+    /// A telephone company: takes calls over SIP, and places them.
+    Carrier(carrier::Listen),
 }
 
 /// What to play and against whom.
@@ -75,9 +80,12 @@ pub struct Load {
 
 fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let Scenario::Video(load) = Cli::parse().scenario;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(scenario::video(load))
+    let scenario = Cli::parse().scenario;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match scenario {
+            Scenario::Video(load) => scenario::video(load).await,
+            Scenario::Carrier(options) => carrier::run(options).await,
+        }
+    })
 }

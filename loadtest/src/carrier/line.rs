@@ -1,0 +1,428 @@
+//! One call of the carrier: goes through the steps of its script, describes its sound, and says what
+//! happens. It holds no socket but that of its sound.
+
+use offhook_sip::agent::{Body, By, Command, Ended, Event};
+use offhook_sip::header::ReasonValue;
+use offhook_sip::text::Text;
+use offhook_sip::uri::{HostPort, SipUri};
+use offhook_types::phone::Digit;
+use offhook_wire::phone_sdp::{
+    Agreed, Direction, Local, PhoneCodec, Prefs, Protection, Session, accept, answer, offer,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::digits;
+use super::g711::Law;
+use super::media::{Order, Route, Sound, Told};
+use super::news::{DigitBy, News, Traffic};
+use super::script::{Step, beside};
+use super::sound::Play;
+
+/// One call.
+#[derive(Debug)]
+pub struct Line {
+    /// As it is told to others.
+    pub id: u64,
+    /// `Call-ID` of a call that came in.
+    pub call_id: Text,
+    /// Whom the far side called, or the carrier.
+    number: String,
+    /// Where the carrier is reached.
+    at: HostPort,
+    steps: &'static [Step],
+    /// When the next step may be taken.
+    due: Instant,
+    phase: Phase,
+    /// Provisional responses with a body are sent reliably, so that the answer need not repeat it.
+    reliable: bool,
+    sound: Sound,
+    local: Local,
+    /// Their offer that was not answered yet.
+    theirs: Option<Session>,
+    /// Our last description, and whether it went out already.
+    ours: Option<Session>,
+    codec: PhoneCodec,
+    held: bool,
+    digits: String,
+    ended: Option<Ended>,
+    news: UnboundedSender<News>,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Not answered.
+    Early,
+    /// The carrier answered, and its answer is not acknowledged.
+    Answering,
+    /// Both have agreed.
+    Up,
+}
+
+/// What a call wants done.
+#[derive(Debug)]
+pub enum Want {
+    /// By the agent.
+    Command(Command),
+    /// By the tap: do not hear BYEs.
+    Deafen,
+    /// By the tap: ask for an offer.
+    AskOffer,
+    /// By the tap: answer the offer that was asked for.
+    AnswerOffer(Body),
+}
+
+/// What a call begins with.
+#[derive(Debug)]
+pub struct Start {
+    /// As it is told to others.
+    pub id: u64,
+    /// `Call-ID` of a call that comes in.
+    pub call_id: Text,
+    /// Whom it is to.
+    pub number: String,
+    /// Where the carrier is reached.
+    pub at: HostPort,
+    /// What is done with it.
+    pub steps: &'static [Step],
+    /// Provisional responses with a body will be reliable.
+    pub reliable: bool,
+    /// Its sound.
+    pub sound: Sound,
+}
+
+impl Line {
+    /// A call that begins.
+    pub fn new(start: Start, news: UnboundedSender<News>) -> Self {
+        let Start { id, call_id, number, at, steps, reliable, sound } = start;
+        let (direction, keys) = (Direction::SendRecv, Vec::new());
+        let local = Local { id, version: 0, address: sound.address, direction, keys };
+        Self {
+            id,
+            call_id,
+            number,
+            at,
+            steps,
+            due: Instant::now(),
+            phase: Phase::Early,
+            reliable,
+            sound,
+            local,
+            theirs: None,
+            ours: None,
+            codec: PhoneCodec::Pcmu,
+            held: false,
+            digits: String::new(),
+            ended: None,
+            news,
+        }
+    }
+
+    /// Takes the offer of a call that comes in. A refusal where nothing can be agreed on.
+    pub fn offered(&mut self, body: Option<&Body>) -> Option<Command> {
+        let Some(body) = body else { return None };
+        let offer = Session::parse(&body.bytes).ok();
+        let offer = offer.filter(|offer| answer(&self.local, &prefs(), offer).is_ok());
+        let refused = offer.is_none();
+        self.theirs = offer;
+        refused.then(|| {
+            self.steps = &[];
+            reject(488, None)
+        })
+    }
+
+    /// The offer of a call that the carrier places.
+    pub fn offer(&mut self) -> Body {
+        self.steps = &[];
+        self.sound.order(Order::Play(Play::Tone));
+        self.describe().unwrap_or_else(|| Body::sdp(Vec::new()))
+    }
+
+    /// When [`Line::step`] is due; `None` where it waits for something else than time.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let waits = self.steps.is_empty() || self.phase == Phase::Answering || self.ended.is_some();
+        (!waits).then_some(self.due)
+    }
+
+    /// Takes the next step that is due.
+    pub fn step(&mut self, now: Instant) -> Option<Want> {
+        while self.next_timeout().is_some_and(|due| due <= now) {
+            let (step, rest) = self.steps.split_first()?;
+            self.steps = rest;
+            let want = self.take(*step, now);
+            if want.is_some() {
+                return want;
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, step: Step, now: Instant) -> Option<Want> {
+        let command = match step {
+            Step::Wait(span) => {
+                self.due = now + span;
+                return None;
+            }
+            Step::Deafen => return Some(Want::Deafen),
+            Step::AskOffer => return Some(Want::AskOffer),
+            Step::Ring => Command::Progress { status: 180, body: None },
+            Step::Early(play) => {
+                self.sound.order(Order::Play(play));
+                // An offer may only go out before the answer where it is sure to arrive.
+                let body = (self.theirs.is_some() || self.reliable).then(|| self.describe());
+                Command::Progress { status: 183, body: body.flatten() }
+            }
+            Step::Answer(play) => {
+                self.sound.order(Order::Play(play));
+                self.phase = Phase::Answering;
+                Command::Answer { body: self.final_body() }
+            }
+            Step::Reject(status, cause) => reject(status, cause),
+            Step::Redirect(last) => {
+                let contacts = vec![self.other(last).into()];
+                Command::Reject { status: 302, reason: None, retry_after: None, contacts }
+            }
+            Step::Transfer(last) => Command::Refer { to: self.other(last).into(), replaces: None },
+            Step::Hold(held) => {
+                let way = if held { Direction::SendOnly } else { Direction::SendRecv };
+                self.local.direction = way;
+                let session = self.ours.as_ref()?.again(way);
+                Command::Reoffer { body: self.remember(session) }
+            }
+            Step::HangUp => Command::HangUp { reason: None },
+        };
+        Some(Want::Command(command))
+    }
+
+    /// Something happened to the call; what it wants done about it.
+    pub fn handle(&mut self, event: Event) -> Option<Want> {
+        match event {
+            Event::Provisional { status, body, .. } => {
+                self.described(body.as_ref());
+                self.tell(News::Progress { id: self.id, status });
+            }
+            Event::Answered { body, .. } => {
+                self.described(body.as_ref());
+                self.answered();
+            }
+            Event::Confirmed { body } => {
+                self.described(body.as_ref());
+                if self.phase == Phase::Answering {
+                    self.due = Instant::now();
+                    self.answered();
+                }
+            }
+            Event::Reoffer { body } => {
+                let result = self.reply(body.as_ref()).ok_or(488);
+                return Some(Want::Command(Command::Reply { result }));
+            }
+            Event::ReofferAnswered { body } => {
+                self.described(body.as_ref());
+                self.tell(News::Reoffered { id: self.id, status: 200 });
+            }
+            Event::ReofferFailed { status } => self.tell(News::Reoffered { id: self.id, status }),
+            Event::Info { body } => {
+                if let Some(digit) = digits::in_info(&body.bytes) {
+                    self.digit(digit, DigitBy::Info);
+                }
+            }
+            Event::Referred { .. } => {
+                return Some(Want::Command(Command::ReferStatus { status: 603 }));
+            }
+            Event::ReferProgress { status, done } => {
+                self.tell(News::Transfer { id: self.id, status, done });
+            }
+            Event::Ended(ended) => {
+                if ended.by == By::Them && ended.answered {
+                    self.tell(News::Bye { id: self.id });
+                }
+                self.ended = Some(ended);
+                self.sound.order(Order::Stop);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The sound of the call said something. True where that was the last.
+    pub fn hear(&mut self, told: Told) -> bool {
+        match told {
+            Told::Heard(heard, traffic) => {
+                self.tell(News::Heard { id: self.id, heard, traffic });
+            }
+            Told::Digit(digit) => self.digit(digit, DigitBy::Rtp),
+            Told::Stopped(traffic) => {
+                self.over(traffic);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A BYE came and is not answered. After the peer has given up (timer F, 32 s), so does the carrier.
+    pub fn unheard_bye(&mut self) {
+        self.tell(News::Bye { id: self.id });
+        self.steps = &[Step::HangUp];
+        self.due = Instant::now() + DEAF_FOR;
+    }
+
+    /// An offer came that the carrier has asked for.
+    pub fn asked_offer(&mut self, offer: Vec<u8>) -> Option<Want> {
+        let body = self.reply(Some(&Body::sdp(offer)))?;
+        self.tell(News::Reoffered { id: self.id, status: 200 });
+        Some(Want::AnswerOffer(body))
+    }
+
+    /// An offer was asked for and refused.
+    pub fn refused_offer(&self, status: u16) {
+        self.tell(News::Reoffered { id: self.id, status });
+    }
+
+    /// Presses keys, as was agreed: in RTP, or in INFO.
+    pub fn press(&self, digits: Vec<Digit>) -> Vec<Command> {
+        if self.ours.as_ref().is_some_and(|ours| ours.to_string().contains("telephone-event")) {
+            self.sound.order(Order::Press(digits));
+            return Vec::new();
+        }
+        let info = |digit: Digit| Body {
+            kind: "application/dtmf-relay".into(),
+            bytes: digits::info(digit).into_bytes(),
+        };
+        digits.into_iter().map(|digit| Command::Info { body: info(digit) }).collect()
+    }
+
+    fn answered(&mut self) {
+        if self.phase != Phase::Up {
+            self.phase = Phase::Up;
+            self.tell(News::Answered { id: self.id, codec: self.codec.name() });
+        }
+    }
+
+    fn digit(&mut self, digit: Digit, by: DigitBy) {
+        self.digits.push(digit.face());
+        self.sound.order(Order::Beep(digit));
+        self.tell(News::Digit { id: self.id, digit, by });
+    }
+
+    fn over(&mut self, traffic: Traffic) {
+        let Some(ended) = self.ended.take() else { return };
+        let by = match ended.by {
+            By::Us => "us",
+            By::Them => "them",
+            By::Timer => "timer",
+            By::Network => "network",
+            By::Protocol => "protocol",
+        };
+        let (answered, status) = (ended.answered, ended.status);
+        let cause = ended.reason.and_then(|reason| reason.cause);
+        let digits = core::mem::take(&mut self.digits);
+        self.tell(News::Ended { id: self.id, answered, by, status, cause, digits, traffic });
+    }
+
+    /// An answer to their offer if one waits, else an offer of ours.
+    fn describe(&mut self) -> Option<Body> {
+        self.local.version += 1;
+        let session = match self.theirs.take() {
+            Some(offer) => {
+                let (session, agreed) = answer(&self.local, &prefs(), &offer).ok()?;
+                self.agree(&agreed);
+                session
+            }
+            None => offer(&self.local, &prefs()),
+        };
+        Some(self.remember(session))
+    }
+
+    /// What a 200 to their INVITE says: the description that went out early, again, unless it is known
+    /// to have arrived.
+    fn final_body(&mut self) -> Option<Body> {
+        match &self.ours {
+            Some(_) if self.reliable => None,
+            Some(ours) => Some(Body::sdp(ours.to_string().into_bytes())),
+            None => self.describe(),
+        }
+    }
+
+    /// A reply to an offer in a call, or to the wish for one.
+    fn reply(&mut self, body: Option<&Body>) -> Option<Body> {
+        if let Some(body) = body {
+            self.theirs = Some(Session::parse(&body.bytes).ok()?);
+            return self.describe();
+        }
+        self.describe()
+    }
+
+    /// Their answer to our offer, where there is one.
+    fn described(&mut self, body: Option<&Body>) {
+        let (Some(ours), Some(body)) = (&self.ours, body) else { return };
+        let Ok(theirs) = Session::parse(&body.bytes) else { return };
+        if let Ok(agreed) = accept(ours, &theirs) {
+            self.agree(&agreed);
+        }
+    }
+
+    fn remember(&mut self, session: Session) -> Body {
+        self.local.version = session.version;
+        let body = Body::sdp(session.to_string().into_bytes());
+        self.ours = Some(session);
+        body
+    }
+
+    fn agree(&mut self, agreed: &Agreed) {
+        let law = |codec| match codec {
+            PhoneCodec::Pcmu => Some(Law::Mu),
+            PhoneCodec::Pcma => Some(Law::A),
+            PhoneCodec::G722 | PhoneCodec::Opus => None,
+        };
+        let sends = matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly);
+        let receives = agreed.receives.iter();
+        let route = Route {
+            rtp: agreed.remote_rtp.filter(|_| sends),
+            rtcp: agreed.remote_rtcp,
+            law: law(agreed.codec).unwrap_or(Law::Mu),
+            payload_type: agreed.payload_type,
+            receives: receives
+                .filter_map(|(number, codec)| Some((*number, law(*codec)?)))
+                .collect(),
+            events: agreed.events,
+            comfort_noise: agreed.comfort_noise,
+        };
+        self.codec = agreed.codec;
+        self.sound.order(Order::Route(route));
+        let held = self.local.direction == Direction::SendRecv && !sends;
+        if held != self.held {
+            self.held = held;
+            self.tell(News::Hold { id: self.id, held });
+        }
+    }
+
+    /// The number with other last digits, at this carrier.
+    fn other(&self, last: &str) -> SipUri {
+        SipUri::new(Some(&beside(&self.number, last)), self.at.clone())
+    }
+
+    fn tell(&self, news: News) {
+        let _ = self.news.send(news);
+    }
+}
+
+fn reject(status: u16, cause: Option<u16>) -> Command {
+    let reason =
+        cause.map(|cause| ReasonValue { protocol: "Q.850".into(), cause: Some(cause), text: None });
+    Command::Reject { status, reason, retry_after: None, contacts: Vec::new() }
+}
+
+fn prefs() -> Prefs {
+    Prefs {
+        codecs: vec![PhoneCodec::Pcmu, PhoneCodec::Pcma],
+        events: true,
+        comfort_noise: true,
+        ptime_ms: 20,
+        protection: Protection::Never,
+        rtcp_mux: false,
+    }
+}
+
+/// A little more than timer F.
+const DEAF_FOR: core::time::Duration = core::time::Duration::from_secs(35);
