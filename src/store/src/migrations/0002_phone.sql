@@ -49,8 +49,12 @@ CREATE TABLE reservations (
 
 -- A rate is its fields in order, with spaces between: per minute, connection fee, first and next
 -- increment, minimum, grace, greatest cost or `-`, rounding.
+--
+-- Ids are random and rows are wide: kept in the order in which they come, a batch fills a few pages
+-- instead of touching one for each record.
 CREATE TABLE cdrs (
-    id            INTEGER PRIMARY KEY,
+    seq           INTEGER PRIMARY KEY,
+    id            INTEGER NOT NULL UNIQUE,
     phone_id      INTEGER NOT NULL,
     call_id       INTEGER,
     account_id    INTEGER NOT NULL,
