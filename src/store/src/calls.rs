@@ -20,7 +20,8 @@ pub struct HistoryEntry {
     /// The other's number; none for a phone that hid it.
     pub peer_number: Option<Dialed>,
     /// The caller's display name as it is now, or what the phone network showed. Empty for outgoing
-    /// calls: what a callee shows is theirs to choose, and calling a number does not give away whether anybody is behind it.
+    /// calls: what a callee shows is theirs to choose, and calling a number does not give away
+    /// whether anybody is behind it.
     pub peer_name: String,
     /// How it reached the other side.
     pub via: Via,

@@ -345,7 +345,10 @@ async fn records(store: &dyn Store, account: AccountId) {
     assert_eq!(store.due_messages(WallTime(90), 10).await.unwrap()[0].attempts, 1);
     store.remove_message(due[0].seq).await.unwrap();
     assert_eq!(store.waiting_messages().await.unwrap(), 0);
+    figures(store).await;
+}
 
+async fn figures(store: &dyn Store) {
     let step = |at, line: &str| Step {
         phone: PhoneId(9),
         at: WallTime(at),
