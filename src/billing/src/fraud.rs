@@ -130,4 +130,14 @@ impl Scope {
     }
 }
 
+/// Its text form, for records: `tier high`, `prefix 4930`.
+impl core::fmt::Display for Scope {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Tier(tier) => write!(f, "tier {tier}"),
+            Self::Prefix(prefix) => write!(f, "prefix {prefix}"),
+        }
+    }
+}
+
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,0 +1,212 @@
+//! The state of trunks: whether they answer, whether we are registered, how well they work. The agent does
+//! the asking; this keeps what it says, and what is learned from calls, over restarts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use offhook_billing::route::Observed;
+use offhook_sip::agent::{Command as Sip, Event as SipEvent, Handle, Peer, Ping, Register};
+use offhook_store::Reached;
+use offhook_types::{TrunkId, WallTime};
+
+use super::Exchange;
+use crate::tariff::Tariff;
+use crate::trunk::{Trunk, peer};
+
+/// What is watched of every trunk.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    trunks: HashMap<TrunkId, Watched>,
+    handles: HashMap<Handle, TrunkId>,
+    /// What was learned from calls and is not stored yet.
+    learned: HashMap<(TrunkId, String, u64), Reached>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    trunk: Arc<Trunk>,
+    ping: Option<Handle>,
+    register: Option<Handle>,
+    up: bool,
+    /// `None` where the trunk does not register.
+    registered: Option<bool>,
+}
+
+/// So many misses in a row take a trunk down, so many answers bring it back.
+const DOWN_AFTER: u8 = 2;
+const UP_AFTER: u8 = 1;
+const HOUR_MS: u64 = 3_600_000;
+
+impl Watch {
+    /// Note what became of an attempt.
+    pub(super) fn observed(
+        &mut self,
+        now: WallTime,
+        trunk: TrunkId,
+        country: Option<String>,
+        observed: &Observed,
+    ) {
+        let (country, hour) = (country.unwrap_or_default(), now.0 - now.0 % HOUR_MS);
+        let key = (trunk, country.clone(), hour);
+        let reached = self.learned.entry(key).or_insert_with(|| Reached {
+            trunk,
+            country,
+            hour: WallTime(hour),
+            attempts: 0,
+            answered: 0,
+            one_way: 0,
+            delays: 0,
+            delay_ms: 0,
+        });
+        reached.attempts += 1;
+        reached.answered += u64::from(observed.answered);
+        reached.one_way += u64::from(observed.one_way);
+        if let Some(delay) = observed.post_dial_delay {
+            reached.delays += 1;
+            reached.delay_ms += u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        }
+    }
+
+    /// What was learned since this was asked last.
+    pub(super) fn take_learned(&mut self) -> Vec<Reached> {
+        self.learned.drain().map(|(_, reached)| reached).collect()
+    }
+
+    /// Name, whether it answers, and whether it is registered.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&Arc<Trunk>, bool, Option<bool>)> {
+        self.trunks.values().map(|watched| (&watched.trunk, watched.up, watched.registered))
+    }
+}
+
+impl Exchange {
+    /// Go by other settings from now on. Calls in progress keep theirs.
+    pub(super) fn set_tariff(&mut self, tariff: Tariff) {
+        for fault in &tariff.faults {
+            tracing::warn!(fault, "a part of what was set up cannot be used: correct it");
+        }
+        self.router.set_trunks(tariff.ways());
+        self.guard.set_rules(tariff.rules.clone());
+        self.tariff = tariff;
+        self.near.sip.peers(self.peers());
+        let known: Vec<TrunkId> = self.watch.trunks.keys().copied().collect();
+        for id in known {
+            let same = self.trunk(id).is_some_and(|trunk| {
+                let watched = self.watch.trunks.get(&id);
+                watched.is_some_and(|at| at.trunk.settings == trunk.settings) && trunk.way.enabled
+            });
+            if !same {
+                self.unwatch(id);
+            }
+        }
+        let trunks: Vec<Arc<Trunk>> = self.tariff.trunks.values().cloned().collect();
+        for trunk in trunks.into_iter().filter(|trunk| trunk.way.enabled) {
+            self.watch(trunk);
+        }
+    }
+
+    /// Whose packets are read: the networks that operators named, and proxies that are addresses. Proxies
+    /// that are names are known to the agent once it has resolved them.
+    fn peers(&self) -> Vec<Peer> {
+        let enabled = self.tariff.trunks.values().filter(|trunk| trunk.way.enabled);
+        let of = |trunk: &Arc<Trunk>| {
+            let proxy = trunk.proxy.at.host.ip().map(|net| Peer {
+                id: peer(trunk.id()),
+                net,
+                prefix: if net.is_ipv4() { 32 } else { 128 },
+                port: None,
+            });
+            // Exact ports come first: several trunks may share an address.
+            let mut sources = trunk.sources.clone();
+            sources.sort_by_key(|source| (source.port.is_none(), u8::MAX - source.prefix));
+            sources.into_iter().chain(proxy).collect::<Vec<_>>()
+        };
+        let mut peers: Vec<Peer> = enabled.flat_map(of).collect();
+        peers.sort_by_key(|peer| (peer.port.is_none(), u8::MAX - peer.prefix));
+        peers
+    }
+
+    fn watch(&mut self, trunk: Arc<Trunk>) {
+        let id = trunk.id();
+        if let Some(watched) = self.watch.trunks.get_mut(&id) {
+            watched.trunk = trunk;
+            return;
+        }
+        let settings = &trunk.settings;
+        let ping = (settings.ping_s > 0).then(|| self.handle(id));
+        let register = (settings.register_s > 0).then(|| self.handle(id));
+        if let Some(handle) = ping {
+            let ping = Ping {
+                trunk: trunk.reach(),
+                target: trunk.uri(None),
+                interval: Duration::from_secs(settings.ping_s.into()),
+                down_after: DOWN_AFTER,
+                up_after: UP_AFTER,
+            };
+            self.near.sip.command(handle, Sip::Ping(Box::new(ping)));
+        }
+        if let Some(handle) = register {
+            let register = Register {
+                trunk: trunk.reach(),
+                registrar: trunk.uri(None),
+                identity: trunk.uri(Some(&settings.username)),
+                contact_user: settings.username.clone(),
+                expires: Duration::from_secs(settings.register_s.into()),
+            };
+            self.near.sip.command(handle, Sip::Register(Box::new(register)));
+        }
+        let registered = register.map(|_| false);
+        let watched = Watched { trunk, ping, register, up: true, registered };
+        self.watch.trunks.insert(id, watched);
+    }
+
+    fn unwatch(&mut self, id: TrunkId) {
+        let Some(watched) = self.watch.trunks.remove(&id) else { return };
+        if let Some(handle) = watched.ping {
+            self.near.sip.command(handle, Sip::StopPing);
+        }
+        if let Some(handle) = watched.register {
+            self.near.sip.command(handle, Sip::Unregister);
+        }
+        self.router.set_up(id, true);
+    }
+
+    fn handle(&mut self, trunk: TrunkId) -> Handle {
+        let handle = Handle(self.rng.next_u64() >> 1);
+        self.watch.handles.insert(handle, trunk);
+        handle
+    }
+
+    /// The agent says something about a registration or a keep-alive.
+    pub(super) fn watched(&mut self, handle: Handle, event: &SipEvent) {
+        let Some(&id) = self.watch.handles.get(&handle) else { return };
+        if matches!(event, SipEvent::Ended(_)) {
+            self.watch.handles.remove(&handle);
+            return;
+        }
+        let Some(watched) = self.watch.trunks.get_mut(&id) else { return };
+        let name = watched.trunk.way.name.clone();
+        match event {
+            SipEvent::TrunkUp => {
+                watched.up = true;
+                self.router.set_up(id, true);
+                tracing::info!(trunk = %name, "trunk answers");
+            }
+            SipEvent::TrunkDown => {
+                watched.up = false;
+                self.router.set_up(id, false);
+                tracing::warn!(trunk = %name, "trunk does not answer: calls go elsewhere");
+            }
+            SipEvent::Registered { .. } => {
+                if watched.registered.replace(true) != Some(true) {
+                    tracing::info!(trunk = %name, "registered");
+                }
+            }
+            SipEvent::RegistrationFailed { status, .. } => {
+                watched.registered = Some(false);
+                tracing::warn!(trunk = %name, status, "not registered: calls from it may not come in");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The far side transfers the call (RFC 3515): another number is called over the same bridge, and takes
+//! the place of the first when it answers. It is priced and routed like any other call, and its record is
+//! one of its own; the first goes on until then.
+
+use offhook_billing::cdr::{Direction, Opening, Recorded};
+use offhook_billing::route::Shown;
+use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
+use offhook_sip::uri::Uri;
+use offhook_types::phone::Cause;
+use offhook_types::{CdrId, Dialed, Number};
+
+use super::ending::Ending;
+use super::outgoing::{Attempt, invite};
+use super::words::{Authorized, Dial, Refused};
+use super::{Leg, Line, Now, OpenRefused, Output};
+use crate::bridge::Order;
+
+/// A transfer from the REFER to its answer or failure.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// Who asked: told how it goes.
+    asked_by: Handle,
+    to: Dialed,
+    pub(super) attempt: Option<Attempt>,
+}
+
+impl Leg {
+    /// The far side asks us to call somebody else.
+    pub(super) fn referred(&mut self, to: &Uri) {
+        let Some(attempt) = &self.attempt else { return };
+        let asked_by = attempt.handle;
+        let number = to.subscriber().and_then(|text| text.parse::<Number>().ok());
+        let allowed = attempt.trunk.settings.transfers
+            && self.direction == Direction::Out
+            && self.transfer.is_none()
+            && self.transfers < self.limits.redirections;
+        let (Some(number), Some(user), true) = (number, self.user, allowed) else {
+            return self.sip(asked_by, Sip::ReferStatus { status: 603 });
+        };
+        self.transfers += 1;
+        let to = Dialed::Number(number);
+        self.transfer = Some(Transfer { asked_by, to: to.clone(), attempt: None });
+        self.sip(asked_by, Sip::ReferStatus { status: 100 });
+        let dial =
+            Dial { user, to, quote: None, pinned: None, redirected_from: None, anonymous: false };
+        self.say(Output::Authorize(dial));
+    }
+
+    /// Routing has answered.
+    pub(super) fn transfer_authorized(
+        &mut self,
+        now: Now,
+        result: Result<Box<Authorized>, Refused>,
+    ) {
+        let (Some(opened), Some(transfer)) = (self.opened_bridge(), &mut self.transfer) else {
+            return;
+        };
+        let Ok(authorized) = result else { return self.transfer_failed(now, 403) };
+        let Authorized { account, emergency, sell, destination, ways, grant } = *authorized;
+        let Some(way) = ways.into_iter().next() else { return self.transfer_failed(now, 404) };
+        let ids = (CdrId::random(&mut self.rng), Handle(self.rng.next_u64() >> 1));
+        let line = Line::new(&mut self.rng, &way.trunk, opened.carrier, &way.secret.0);
+        let mut attempt = Attempt::new(ids, way.trunk.clone(), line, account);
+        attempt.emergency = emergency;
+        attempt.grant = Some(grant);
+        attempt.shown = way.shown.clone();
+        attempt.number = Some(transfer.to.clone());
+        let from = match &way.shown {
+            Shown::Number(number) => Some(Recorded::from(&Dialed::Number(number.clone()))),
+            Shown::Anonymous => None,
+        };
+        let opening = Opening {
+            id: attempt.cdr,
+            phone: self.phone,
+            account,
+            user: self.user,
+            direction: Direction::Out,
+            from,
+            to: Recorded::from(&transfer.to),
+            destination,
+            trunk: way.trunk.id(),
+            attempt: u16::from(self.transfers).saturating_add(self.limits.attempts),
+            route: format!("transfer; {}", way.why),
+            sell,
+            buy: way.buy,
+            reserve: grant.total,
+            at: now.wall,
+        };
+        transfer.attempt = Some(attempt);
+        self.say(Output::Open(Box::new(opening)));
+    }
+
+    /// The books have answered.
+    pub(super) fn transfer_opened(&mut self, now: Now, result: Result<(), OpenRefused>) {
+        let ring = self.limits.ring;
+        let phone = self.phone;
+        let Some(attempt) = self.transfer.as_mut().and_then(|at| at.attempt.as_mut()) else {
+            return;
+        };
+        if result.is_err() {
+            self.transfer_failed(now, 503);
+            return;
+        }
+        attempt.open = true;
+        let command = invite(now, phone, attempt, ring);
+        let handle = attempt.handle;
+        self.sip(handle, command);
+    }
+
+    /// The agent says something of the other call.
+    pub(super) fn transfer_said(&mut self, now: Now, event: SipEvent) {
+        match event {
+            SipEvent::Provisional { status, .. } => self.transfer_progressed(now, status),
+            SipEvent::Answered { body, .. } => self.transfer_answered(now, body),
+            SipEvent::Ended(ended) => {
+                self.close_transfer(now, &ended);
+                self.transfer_failed(now, ended.status.max(300));
+            }
+            _ => {}
+        }
+    }
+
+    fn transfer_progressed(&mut self, now: Now, status: u16) {
+        let Some(transfer) = &mut self.transfer else { return };
+        if let Some(attempt) = &mut transfer.attempt {
+            attempt.got_through(now.time);
+        }
+        let asked_by = transfer.asked_by;
+        if (101..200).contains(&status) {
+            self.sip(asked_by, Sip::ReferStatus { status });
+        }
+    }
+
+    fn transfer_answered(&mut self, now: Now, body: Option<Body>) {
+        let Some(Transfer { asked_by, attempt: Some(mut attempt), .. }) = self.transfer.take()
+        else {
+            return;
+        };
+        let carrier = body.and_then(|body| attempt.line.take_answer(&body.bytes).ok());
+        let Some(carrier) = carrier else {
+            self.sip(attempt.handle, Sip::HangUp { reason: None });
+            self.close(&mut attempt, &Ending::unfit(now), None);
+            return self.sip(asked_by, Sip::ReferStatus { status: 488 });
+        };
+        attempt.known.times.answered = Some(now.wall);
+        self.sip(asked_by, Sip::ReferStatus { status: 200 });
+        // The first call is over: its record is closed with the time until now.
+        self.sip(asked_by, Sip::HangUp { reason: None });
+        self.close_attempt(&Ending::ours(now, Cause::HungUp));
+        self.attempt = Some(attempt);
+        self.order(Order::SetCarrier(Box::new(carrier)));
+        self.begin_talking(now);
+    }
+
+    /// Tell who asked, and go on as before.
+    fn transfer_failed(&mut self, now: Now, status: u16) {
+        let _ = now;
+        if let Some(transfer) = self.transfer.take() {
+            self.sip(transfer.asked_by, Sip::ReferStatus { status });
+        }
+    }
+
+    fn close_transfer(&mut self, now: Now, ended: &Ended) {
+        let attempt = self.transfer.as_mut().and_then(|transfer| transfer.attempt.take());
+        if let Some(mut attempt) = attempt {
+            self.close(&mut attempt, &Ending::of_refusal(now, ended), None);
+        }
+    }
+
+    /// The leg is over, and so is what should have taken its place. A record that is still being opened
+    /// is closed when the books have answered.
+    pub(super) fn end_transfer(&mut self, now: Now) {
+        let Some(Transfer { attempt: Some(mut attempt), .. }) = self.transfer.take() else {
+            return;
+        };
+        if attempt.open {
+            self.sip(attempt.handle, Sip::HangUp { reason: None });
+            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), None);
+        } else {
+            self.orphans.push(attempt);
+        }
+    }
+
+    /// The books have answered about an attempt that nobody waits for any more.
+    pub(super) fn orphan_opened(&mut self, now: Now, cdr: CdrId, opened: bool) {
+        let Some(place) = self.orphans.iter().position(|attempt| attempt.cdr == cdr) else {
+            return;
+        };
+        let mut attempt = self.orphans.swap_remove(place);
+        if opened {
+            attempt.open = true;
+            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), None);
+        }
+    }
+}
