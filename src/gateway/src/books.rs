@@ -47,6 +47,8 @@ pub struct Config {
     pub backoff: Duration,
     /// What a webhook is told of a closed record.
     pub message: Option<fn(&Cdr) -> NewMessage>,
+    /// What a webhook is told of a decision of a fraud limit.
+    pub decided: Option<fn(&NewDecision) -> NewMessage>,
 }
 
 impl Default for Config {
@@ -57,6 +59,7 @@ impl Default for Config {
             remembered: 65_536,
             backoff: Duration::from_millis(50),
             message: None,
+            decided: None,
         }
     }
 }

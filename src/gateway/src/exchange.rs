@@ -39,7 +39,7 @@ use ladder::Ladder;
 use pins::Pins;
 use quotes::Quotes;
 use tally::Tally;
-pub use tally::{Counts, TrunkCounts};
+pub use tally::{Counts, POST_DIAL_MS, TrunkCounts};
 use watch::Watch;
 
 /// How the task is set up.

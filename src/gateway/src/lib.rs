@@ -10,12 +10,18 @@
 pub mod books;
 pub mod bridge;
 pub mod exchange;
+pub mod export;
 pub mod gateway;
+pub mod iso8601;
 pub mod leg;
+pub mod operate;
 pub mod pin;
+pub mod reconciliation;
+pub mod retention;
 pub mod tariff;
 pub mod transport;
 pub mod trunk;
+pub mod webhook;
 
 use offhook_types::WallTime;
 

@@ -22,6 +22,7 @@ pub(super) struct State {
     closed: BTreeMap<CdrId, Cdr>,
     decisions: Vec<NewDecision>,
     message: Option<fn(&Cdr) -> NewMessage>,
+    decided: Option<fn(&NewDecision) -> NewMessage>,
 }
 
 impl State {
@@ -35,6 +36,7 @@ impl State {
             closed: BTreeMap::new(),
             decisions: Vec::new(),
             message: config.message,
+            decided: config.decided,
         })
     }
 
@@ -86,8 +88,9 @@ impl State {
     /// Everything that has to be written since the last time.
     pub fn take_batch(&mut self) -> Batch {
         let closed = std::mem::take(&mut self.closed);
-        let messages =
+        let mut messages: Vec<NewMessage> =
             self.message.map_or_else(Vec::new, |tell| closed.values().map(tell).collect());
+        messages.extend(self.decided.iter().flat_map(|tell| self.decisions.iter().map(tell)));
         let touched = std::mem::take(&mut self.touched);
         let changed = touched.iter().filter_map(|id| self.open.get(id).cloned());
         Batch {
