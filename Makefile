@@ -10,8 +10,8 @@ setup:           ## install what building and testing need (Debian; root or sudo
 web: setup       ## build the web app that the binary embeds
 	@scripts/web-build
 
-run: web         ## build and start Offhook with the development configuration
-	@cargo run --locked --bin offhook -- serve --config $(CONFIG)
+run: web         ## build and start Offhook with the development configuration, and a demo carrier to call
+	@CONFIG=$(CONFIG) scripts/run
 
 release: web     ## build the optimized binary, target/release/offhook
 	@cargo build --locked --release --bin offhook

@@ -121,8 +121,7 @@ impl Line {
 
     /// Takes the offer of a call that comes in. A refusal where nothing can be agreed on.
     pub fn offered(&mut self, body: Option<&Body>) -> Option<Command> {
-        let Some(body) = body else { return None };
-        let offer = Session::parse(&body.bytes).ok();
+        let offer = Session::parse(&body?.bytes).ok();
         let offer = offer.filter(|offer| answer(&self.local, &prefs(), offer).is_ok());
         let refused = offer.is_none();
         self.theirs = offer;

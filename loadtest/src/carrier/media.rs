@@ -306,7 +306,7 @@ impl Task {
 fn ntp_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = now.as_secs() + SECONDS_BEFORE_1970;
-    seconds << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    (seconds << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 const TICK: Duration = Duration::from_millis(20);

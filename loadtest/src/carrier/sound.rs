@@ -75,7 +75,7 @@ impl Voice {
     pub fn frame(&mut self) -> Option<[i16; FRAME]> {
         let tone = match self.play {
             Play::Tone => Some(440.0),
-            Play::Announcement if self.at / (RATE as u64 / 2) % 2 == 0 => Some(697.0),
+            Play::Announcement if (self.at / TURN).is_multiple_of(2) => Some(697.0),
             Play::Announcement => Some(941.0),
             Play::Beeps => self.beeps.pop_front().filter(|&sounds| sounds).map(|_| 1000.0),
             Play::Echo => None,
@@ -173,6 +173,8 @@ const FAINT: f64 = -60.0;
 const QUIETEST: f64 = 2.5e-10;
 /// -13 dB for a sine: as loud as a telephone voice.
 const AMPLITUDE: f64 = 10_000.0;
+/// Half a second in samples: how long each tone of the announcement is.
+const TURN: u64 = 4000;
 /// Half a second.
 const ECHO_DELAY: usize = 4000;
 /// 100 ms.

@@ -113,11 +113,6 @@ impl Switch {
         })
     }
 
-    /// Where SIP is taken.
-    pub fn address(&self) -> SocketAddr {
-        self.sockets.local
-    }
-
     /// Where the carrier is told things.
     pub fn notes(&self) -> mpsc::UnboundedSender<Inbox> {
         self.notes.clone()

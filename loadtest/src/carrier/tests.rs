@@ -20,11 +20,13 @@ struct Side {
 
 impl Side {
     async fn open(via: SocketAddr, tcp: bool, seed: u64) -> Self {
-        let (news, said) = mpsc::unbounded_channel();
+        let (news, mut said) = mpsc::unbounded_channel();
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let switch = Switch::open(Setup { listen, tcp, via, seed }, news).await.unwrap();
-        let (notes, address) = (switch.notes(), switch.address());
+        let notes = switch.notes();
         tokio::spawn(switch.run());
+        let Some(News::Listening { address }) = said.recv().await else { panic!("no address") };
+        let address = address.parse().unwrap();
         Self { said, notes, address }
     }
 
