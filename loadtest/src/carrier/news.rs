@@ -38,7 +38,7 @@ pub enum News {
     Progress {
         /// Which call.
         id: u64,
-        /// 101 to 199.
+        /// 100 to 199.
         status: u16,
     },
     /// Both sides have agreed on an answered call.
