@@ -1,4 +1,7 @@
-//! The operators' listener: Prometheus and health. It has no authentication and is bound to loopback by default.
+//! The operators' listener: Prometheus, health and, in [`api`], the operators' API. It is bound to loopback by default;
+//! Prometheus and health have no authentication.
+
+pub mod api;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+mod phone;
+
+pub use phone::Phone;
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +32,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// Wake-up of devices that are not connected.
     pub push: Push,
+    /// The phone network.
+    pub phone: Phone,
     /// Going down.
     pub shutdown: Shutdown,
     /// What is logged and how.
@@ -64,6 +70,7 @@ pub struct Http {
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     pub listen: SocketAddr,
+    pub token: Secret,
 }
 
 /// `[media]`
@@ -203,7 +210,7 @@ impl Default for Http {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 7890).into() }
+        Self { listen: (Ipv4Addr::LOCALHOST, 7890).into(), token: Secret::default() }
     }
 }
 
@@ -346,6 +353,17 @@ impl Config {
                 "[accounts] fixed_code is for development: it needs code_delivery = \"log\"".into(),
             );
         }
+        let (listen, token) = (self.admin.listen, &self.admin.token.0);
+        if token.is_empty() && !listen.ip().to_canonical().is_loopback() {
+            return Err(format!(
+                "[admin] listen {listen} can be reached from other machines: set token, or listen \
+                 on 127.0.0.1"
+            ));
+        }
+        if !token.is_empty() && token.len() < 32 {
+            return Err("[admin] token: at least 32 characters".into());
+        }
+        self.phone.check()?;
         if let Some((key, _)) = self.api_keys.iter().find(|(_, secret)| secret.0.len() < 32) {
             return Err(format!("[api_keys] {key}: a secret has at least 32 characters"));
         }
@@ -376,6 +394,23 @@ mod tests {
         check("[media]\nadvertise = [\"nowhere\"]\n", "line 2");
         check("[api_keys]\nshort = \"secret\"\n", "[api_keys] short");
         check("[accounts]\nfixed_code = \"000000\"\n", "fixed_code is for development");
+        check("[admin]\nlisten = \"0.0.0.0:7890\"\n", "[admin] listen 0.0.0.0:7890");
+        check("[admin]\ntoken = \"short\"\n", "[admin] token");
+    }
+
+    #[test]
+    fn wrong_phone_settings_are_named() {
+        check("[phone.sip]\nudp = [\"carrier\"]\n", "line 2");
+        check("[phone.sip]\nadvertise = \"a b\"\n", "[phone.sip] advertise");
+        check("[phone.money]\ncurrency = \"usd\"\n", "[phone.money] currency");
+        check("[phone.money]\ninitial_credit = \"a lot\"\n", "[phone.money] initial_credit");
+        check("[phone.money]\nslice_s = 20\n", "[phone.money] slice_s");
+        check("[phone.records]\ncdr_days = 1\n", "[phone.records] cdr_days");
+        check("[phone.webhook]\nurl = \"http://h/\"\n", "[phone.webhook] secret");
+        check("[phone.media]\nfirst_port = 80\n", "[phone.media] first_port");
+        check("[phone]\nenabled = true\n", "[phone.sip] tls needs");
+        check("[phone]\nenabled = true\nsip.tls = []\n", "[phone.media] advertise");
+        check("[phone]\nenabled = true\nsip.tls = []\nmedia.advertise = \"192.0.2.1\"\n", "");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 mod admin;
 mod assets;
 mod config;
+mod desk;
 mod listener;
 mod metrics;
 mod node;
+mod operator;
 mod serve;
 mod settings;
 mod telemetry;
@@ -38,6 +40,8 @@ enum Command {
     Token(Token),
     /// Read a configuration and say whether it can be used.
     CheckConfig(ConfigFile),
+    #[command(flatten)]
+    Operator(operator::Command),
 }
 
 #[derive(Args)]
@@ -93,9 +97,14 @@ fn main() -> ExitCode {
             println!("{}", token::create(&config, &wish)?);
             Ok(())
         }),
+        Command::Operator(command) => return finish(operator::run(command)),
     };
+    finish(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("offhook: {error:#}");
             ExitCode::FAILURE

@@ -2,6 +2,8 @@
 //! scrape turns copies of them
 //! into metric families. docs/METRICS.md lists every name, and a test holds the two together.
 
+pub mod phone;
+
 use std::sync::Arc;
 
 use offhook_media::Snapshot;
@@ -35,6 +37,7 @@ pub struct Sources {
 #[derive(Clone)]
 pub struct Metrics {
     sources: Sources,
+    phone: Option<phone::Sources>,
     process: Registry,
 }
 
@@ -47,7 +50,13 @@ impl Metrics {
         let build = IntGauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
         build.set(1);
         process.register(Box::new(build))?;
-        Ok(Self { sources, process })
+        Ok(Self { sources, phone: None, process })
+    }
+
+    /// Also of the phone gateway.
+    #[must_use]
+    pub fn with_phone(self, phone: phone::Sources) -> Self {
+        Self { phone: Some(phone), ..self }
     }
 
     /// A copy of every figure, now.
@@ -82,6 +91,9 @@ impl Metrics {
             "reason",
             &sessions.closed(),
         ));
+        if let Some(phone) = &self.phone {
+            families.extend(phone::families(&phone.snapshot().await));
+        }
         families
     }
 }
@@ -179,6 +191,21 @@ fn counter(mut metric: Metric, value: u64) -> Metric {
     metric
 }
 
+fn gauge(mut metric: Metric, value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn two_labels((first, one): (&str, &str), (second, other): (&str, &str)) -> Metric {
+    let mut metric = labelled(first, one);
+    let mut labels = metric.take_label();
+    labels.extend(labelled(second, other).take_label());
+    metric.set_label(labels);
+    metric
+}
+
 /// One series for every variant, also those still at zero: a series that appears later hides its first increase.
 fn counters<T: Counted>(
     name: &str,
@@ -191,13 +218,7 @@ fn counters<T: Counted>(
 }
 
 fn gauges(name: &str, help: &str, label: &str, values: &[(&str, usize)]) -> MetricFamily {
-    let series = values.iter().map(|(kind, value)| {
-        let mut gauge = Gauge::default();
-        gauge.set_value(*value as f64);
-        let mut metric = labelled(label, kind);
-        metric.set_gauge(gauge);
-        metric
-    });
+    let series = values.iter().map(|(kind, value)| gauge(labelled(label, kind), *value as f64));
     family(name, help, MetricType::GAUGE, series.collect())
 }
 

@@ -1,5 +1,7 @@
 //! From the configuration file to the settings of each part.
 
+pub mod phone;
+
 use std::time::Duration;
 
 use anyhow::Context;

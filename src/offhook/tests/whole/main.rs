@@ -3,6 +3,7 @@
 mod hostile_http;
 mod hostile_media_port;
 mod hostile_tokens;
+mod operators;
 mod python_livekit;
 mod server;
 mod startup;
