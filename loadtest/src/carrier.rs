@@ -24,6 +24,7 @@
 //! Every other number does what 01 does, and so do numbers of less than four digits.
 
 mod control;
+mod description;
 mod digits;
 mod g711;
 mod line;

@@ -6,14 +6,12 @@ use offhook_sip::header::ReasonValue;
 use offhook_sip::text::Text;
 use offhook_sip::uri::{HostPort, SipUri};
 use offhook_types::phone::Digit;
-use offhook_wire::phone_sdp::{
-    Agreed, Direction, Local, PhoneCodec, Prefs, Protection, Session, accept, answer, offer,
-};
+use offhook_wire::phone_sdp::{Agreed, PhoneCodec};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
+use super::description::Description;
 use super::digits;
-use super::g711::Law;
 use super::media::{Order, Route, Sound, Told};
 use super::news::{DigitBy, News, Traffic};
 use super::script::{Step, beside};
@@ -37,11 +35,7 @@ pub struct Line {
     /// Provisional responses with a body are sent reliably, so that the answer need not repeat it.
     reliable: bool,
     sound: Sound,
-    local: Local,
-    /// Their offer that was not answered yet.
-    theirs: Option<Session>,
-    /// Our last description, and whether it went out already.
-    ours: Option<Session>,
+    description: Description,
     codec: PhoneCodec,
     held: bool,
     digits: String,
@@ -96,8 +90,7 @@ impl Line {
     /// A call that begins.
     pub fn new(start: Start, news: UnboundedSender<News>) -> Self {
         let Start { id, call_id, number, at, steps, reliable, sound } = start;
-        let (direction, keys) = (Direction::SendRecv, Vec::new());
-        let local = Local { id, version: 0, address: sound.address, direction, keys };
+        let description = Description::new(id, sound.address);
         Self {
             id,
             call_id,
@@ -108,9 +101,7 @@ impl Line {
             phase: Phase::Early,
             reliable,
             sound,
-            local,
-            theirs: None,
-            ours: None,
+            description,
             codec: PhoneCodec::Pcmu,
             held: false,
             digits: String::new(),
@@ -121,11 +112,8 @@ impl Line {
 
     /// Takes the offer of a call that comes in. A refusal where nothing can be agreed on.
     pub fn offered(&mut self, body: Option<&Body>) -> Option<Command> {
-        let offer = Session::parse(&body?.bytes).ok();
-        let offer = offer.filter(|offer| answer(&self.local, &prefs(), offer).is_ok());
-        let refused = offer.is_none();
-        self.theirs = offer;
-        refused.then(|| {
+        let taken = self.description.offered(body?);
+        (!taken).then(|| {
             self.steps = &[];
             reject(488, None)
         })
@@ -169,7 +157,7 @@ impl Line {
             Step::Early(play) => {
                 self.sound.order(Order::Play(play));
                 // An offer may only go out before the answer where it is sure to arrive.
-                let body = (self.theirs.is_some() || self.reliable).then(|| self.describe());
+                let body = (self.description.is_asked() || self.reliable).then(|| self.describe());
                 Command::Progress { status: 183, body: body.flatten() }
             }
             Step::Answer(play) => {
@@ -183,12 +171,7 @@ impl Line {
                 Command::Reject { status: 302, reason: None, retry_after: None, contacts }
             }
             Step::Transfer(last) => Command::Refer { to: self.other(last).into(), replaces: None },
-            Step::Hold(held) => {
-                let way = if held { Direction::SendOnly } else { Direction::SendRecv };
-                self.local.direction = way;
-                let session = self.ours.as_ref()?.again(way);
-                Command::Reoffer { body: self.remember(session) }
-            }
+            Step::Hold(held) => Command::Reoffer { body: self.description.hold(held)? },
             Step::HangUp => Command::HangUp { reason: None },
         };
         Some(Want::Command(command))
@@ -280,7 +263,7 @@ impl Line {
 
     /// Presses keys, as was agreed: in RTP, or in INFO.
     pub fn press(&self, digits: Vec<Digit>) -> Vec<Command> {
-        if self.ours.as_ref().is_some_and(|ours| ours.to_string().contains("telephone-event")) {
+        if self.description.has_events() {
             self.sound.order(Order::Press(digits));
             return Vec::new();
         }
@@ -319,77 +302,42 @@ impl Line {
         self.tell(News::Ended { id: self.id, answered, by, status, cause, digits, traffic });
     }
 
-    /// An answer to their offer if one waits, else an offer of ours.
+    /// An answer to their offer where one waits, else an offer of ours.
     fn describe(&mut self) -> Option<Body> {
-        self.local.version += 1;
-        let session = match self.theirs.take() {
-            Some(offer) => {
-                let (session, agreed) = answer(&self.local, &prefs(), &offer).ok()?;
-                self.agree(&agreed);
-                session
-            }
-            None => offer(&self.local, &prefs()),
-        };
-        Some(self.remember(session))
+        let (body, agreed) = self.description.say()?;
+        if let Some(agreed) = agreed {
+            self.agree(&agreed);
+        }
+        Some(body)
     }
 
     /// What a 200 to their INVITE says: the description that went out early, again, unless it is known
     /// to have arrived.
     fn final_body(&mut self) -> Option<Body> {
-        match &self.ours {
+        match self.description.ours() {
             Some(_) if self.reliable => None,
-            Some(ours) => Some(Body::sdp(ours.to_string().into_bytes())),
+            Some(said) => Some(said),
             None => self.describe(),
         }
     }
 
     /// A reply to an offer in a call, or to the wish for one.
     fn reply(&mut self, body: Option<&Body>) -> Option<Body> {
-        if let Some(body) = body {
-            self.theirs = Some(Session::parse(&body.bytes).ok()?);
-            return self.describe();
-        }
-        self.describe()
+        let fits = body.is_none_or(|body| self.description.offered(body));
+        if fits { self.describe() } else { None }
     }
 
     /// Their answer to our offer, where there is one.
     fn described(&mut self, body: Option<&Body>) {
-        let (Some(ours), Some(body)) = (&self.ours, body) else { return };
-        let Ok(theirs) = Session::parse(&body.bytes) else { return };
-        if let Ok(agreed) = accept(ours, &theirs) {
+        if let Some(agreed) = body.and_then(|body| self.description.answered(body)) {
             self.agree(&agreed);
         }
     }
 
-    fn remember(&mut self, session: Session) -> Body {
-        self.local.version = session.version;
-        let body = Body::sdp(session.to_string().into_bytes());
-        self.ours = Some(session);
-        body
-    }
-
     fn agree(&mut self, agreed: &Agreed) {
-        let law = |codec| match codec {
-            PhoneCodec::Pcmu => Some(Law::Mu),
-            PhoneCodec::Pcma => Some(Law::A),
-            PhoneCodec::G722 | PhoneCodec::Opus => None,
-        };
-        let sends = matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly);
-        let receives = agreed.receives.iter();
-        let route = Route {
-            rtp: agreed.remote_rtp.filter(|_| sends),
-            rtcp: agreed.remote_rtcp,
-            law: law(agreed.codec).unwrap_or(Law::Mu),
-            payload_type: agreed.payload_type,
-            receives: receives
-                .filter_map(|(number, codec)| Some((*number, law(*codec)?)))
-                .collect(),
-            events: agreed.events,
-            comfort_noise: agreed.comfort_noise,
-        };
         self.codec = agreed.codec;
-        self.sound.order(Order::Route(route));
-        let held = self.local.direction == Direction::SendRecv && !sends;
+        self.sound.order(Order::Route(Route::from(agreed)));
+        let held = self.description.is_held(agreed);
         if held != self.held {
             self.held = held;
             self.tell(News::Hold { id: self.id, held });
@@ -410,17 +358,6 @@ fn reject(status: u16, cause: Option<u16>) -> Command {
     let reason =
         cause.map(|cause| ReasonValue { protocol: "Q.850".into(), cause: Some(cause), text: None });
     Command::Reject { status, reason, retry_after: None, contacts: Vec::new() }
-}
-
-fn prefs() -> Prefs {
-    Prefs {
-        codecs: vec![PhoneCodec::Pcmu, PhoneCodec::Pcma],
-        events: true,
-        comfort_noise: true,
-        ptime_ms: 20,
-        protection: Protection::Never,
-        rtcp_mux: false,
-    }
 }
 
 /// A little more than timer F.
