@@ -191,6 +191,8 @@ struct Exchange {
     stopping: Option<oneshot::Sender<()>>,
 }
 
+/// What was learned about trunks is stored so often.
+const LEARN: Duration = Duration::from_secs(60);
 /// Taken of each queue between two looks at the timers.
 const BATCH: usize = 64;
 
@@ -235,6 +237,8 @@ impl Exchange {
         mut notices: mpsc::UnboundedReceiver<bridge::Notice>,
     ) {
         self.set_tariff(tariff);
+        self.recall().await;
+        let mut learn = tokio::time::interval(LEARN);
         let (mut mails, mut words, mut news) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let due = self.timers.first().map(|&(due, _)| self.origin + due.since(Time::ZERO));
@@ -248,6 +252,7 @@ impl Exchange {
                 _ = said.recv_many(&mut words, BATCH) => {}
                 _ = notices.recv_many(&mut news, BATCH) => {}
                 () = timer, if due.is_some() => {}
+                _ = learn.tick() => self.learn(),
             }
             for mail in mails.drain(..) {
                 self.take(mail);

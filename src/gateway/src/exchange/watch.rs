@@ -37,6 +37,24 @@ struct Watched {
 const DOWN_AFTER: u8 = 2;
 const UP_AFTER: u8 = 1;
 const HOUR_MS: u64 = 3_600_000;
+/// Figures older than this say little about a trunk now.
+const RECALLED: Duration = Duration::from_secs(12 * 3600);
+/// So many attempts of an hour are enough to know it by.
+const REPLAYED: u64 = 64;
+
+/// The attempts of an hour, or as many in the same proportions.
+fn observations(reached: &Reached) -> impl Iterator<Item = Observed> + use<> {
+    let shown = reached.attempts.min(REPLAYED);
+    let share = |part: u64| part * shown / reached.attempts.max(1);
+    let (answered, one_way, delays) =
+        (share(reached.answered), share(reached.one_way), share(reached.delays));
+    let delay = Duration::from_millis(reached.delay_ms / reached.delays.max(1));
+    (0..shown).map(move |nth| Observed {
+        answered: nth < answered,
+        post_dial_delay: (nth < delays).then_some(delay),
+        one_way: nth < one_way,
+    })
+}
 
 impl Watch {
     /// Note what became of an attempt.
@@ -124,6 +142,34 @@ impl Exchange {
         let mut peers: Vec<Peer> = enabled.flat_map(of).collect();
         peers.sort_by_key(|peer| (peer.port.is_none(), u8::MAX - peer.prefix));
         peers
+    }
+
+    /// What earlier lives of the server learned about trunks, and decisions that still hold.
+    pub(super) async fn recall(&mut self) {
+        let now = self.now();
+        let since = WallTime(now.wall.0.saturating_sub(RECALLED.as_millis() as u64));
+        let stored = self.near.store.quality(since).await.unwrap_or_default();
+        for reached in stored {
+            let country = reached.country.parse().ok();
+            for observed in observations(&reached) {
+                self.router.observe(now.time, reached.trunk, country, observed);
+            }
+        }
+    }
+
+    /// Store what was learned.
+    pub(super) fn learn(&mut self) {
+        let learned = self.watch.take_learned();
+        if learned.is_empty() {
+            return;
+        }
+        let store = self.near.store.clone();
+        self.ask(async move {
+            if let Err(error) = store.add_quality(&learned).await {
+                tracing::debug!(%error, "what was learned about trunks was not kept");
+            }
+            None
+        });
     }
 
     fn watch(&mut self, trunk: Arc<Trunk>) {
