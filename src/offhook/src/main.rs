@@ -10,6 +10,7 @@ mod listener;
 mod metrics;
 mod node;
 mod operator;
+mod phone;
 mod serve;
 mod settings;
 mod telemetry;

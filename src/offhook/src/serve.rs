@@ -15,6 +15,7 @@ use offhook_signaling::calls::{self, Neighbours};
 use offhook_signaling::client::{self, Door, Sessions};
 use offhook_signaling::livekit::{self, Livekit};
 use offhook_signaling::media_node::{Events, MediaNode};
+use offhook_signaling::phone::Phones;
 use offhook_signaling::push::{Nobody, Push, WebhookPush};
 use offhook_signaling::rooms::Rooms;
 use offhook_signaling::whip::{self, Whip};
@@ -28,6 +29,7 @@ use crate::config::{CodeDelivery, Config};
 use crate::listener::{Limited, Limits, Peer};
 use crate::metrics::{Metrics, Sources};
 use crate::node::Local;
+use crate::phone::Phone;
 use crate::{assets, settings, token};
 
 /// Run until a signal, then go down politely.
@@ -48,7 +50,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (public_address, private_address) = (public.local_addr()?, private.local_addr()?);
     let doors = parts.doors().merge(admin::health(readiness.clone()));
     let doors = tokio::spawn(listen(Limited::new(public, limits), doors, stopped.clone()));
-    let operators = admin::health(readiness.clone()).merge(admin::metrics(metrics));
+    let mut operators = admin::health(readiness.clone()).merge(admin::metrics(metrics));
+    if let Some(phone) = &parts.phone {
+        operators = operators.merge(admin::api::routes(phone.desk(), &config.admin.token));
+    }
     let operators = tokio::spawn(
         axum::serve(private, operators).with_graceful_shutdown(until(stopped)).into_future(),
     );
@@ -81,6 +86,7 @@ struct Parts {
     accounts: Accounts,
     livekit: Livekit,
     whip: Whip,
+    phone: Option<Arc<Phone>>,
 }
 
 impl Parts {
@@ -100,25 +106,39 @@ impl Parts {
         let node =
             Node::start(settings::media(config), Arc::new(move |event| deliver.deliver(event)));
         let node = Arc::new(Local(node.context("[media]")?));
+        let door: Arc<dyn MediaNode> = node.clone();
+        let (phone, news) = match config.phone.enabled {
+            true => {
+                let seeds = [seed()?, seed()?];
+                let (phone, news) = Phone::start(&config.phone, &database, seeds).await?;
+                (Some(Arc::new(phone)), Some(news))
+            }
+            false => (None, None),
+        };
+        let phones = phone.as_ref().map_or_else(Phones::none, |phone| {
+            Phones::new(phone.network(), (door.clone(), events.clone()))
+        });
         let neighbours = Neighbours {
             store: store.clone(),
             rooms: rooms.clone(),
             keys: keys.clone(),
             push: push(config)?,
-            phones: offhook_signaling::phone::Phones::none(),
+            phones,
         };
         let calls =
             calls::start(settings::calls(config), neighbours, seed()?).await.context("[store]")?;
+        if let Some(news) = news {
+            news.tell(calls.clone());
+        }
         let sessions = Sessions::new(settings::client(config), calls.clone());
         let accounts =
             Accounts::new(settings::accounts(config)?, store.clone(), Arc::new(sessions.clone()));
         let accounts = accounts.context("[accounts]")?;
-        let door: Arc<dyn MediaNode> = node.clone();
         let livekit = settings::livekit(config);
         let livekit =
             Livekit::new(livekit, keys.clone(), rooms.clone(), door.clone(), events.clone());
         let whip = Whip::new(settings::whip(config), keys, rooms.clone(), (door, events));
-        Ok(Self { store, database, node, rooms, calls, sessions, accounts, livekit, whip })
+        Ok(Self { store, database, node, rooms, calls, sessions, accounts, livekit, whip, phone })
     }
 
     /// The public router: every door, then the web app.
@@ -131,12 +151,16 @@ impl Parts {
     }
 
     fn metrics(&self) -> anyhow::Result<Metrics> {
-        Metrics::new(Sources {
+        let metrics = Metrics::new(Sources {
             node: self.node.clone(),
             calls: self.calls.clone(),
             sessions: self.sessions.clone(),
             livekit: self.livekit.clone(),
             whip: self.whip.clone(),
+        })?;
+        Ok(match &self.phone {
+            Some(phone) => metrics.with_phone(phone.sources()),
+            None => metrics,
         })
     }
 
@@ -156,6 +180,9 @@ impl Parts {
     /// End calls, rooms, media and the store, in the order in which they use each other.
     async fn stop(self) {
         self.calls.stop().await;
+        if let Some(phone) = &self.phone {
+            phone.stop().await;
+        }
         self.sessions.stop().await;
         self.rooms.stop().await;
         let node = self.node;
