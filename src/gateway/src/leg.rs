@@ -7,9 +7,10 @@
 //! - Call control hears [`phone::Event::Ended`] once, and last.
 //! - Nobody talks on money that is not set aside: each slice has a timer that ends the call.
 //!
-//! Files: [`outgoing`] attempts to reach a number, [`incoming`] calls from a trunk, [`talk`] what happens
-//! once it is answered, [`transfer`] another number in its place, [`meter`] money while talking, [`line`] session descriptions, [`ending`] the end
-//! and its evidence, [`words`] what goes in and out.
+//! Files: [`outgoing`] attempts to reach a number, [`incoming`] calls from a trunk, [`talk`] what
+//! happens once it is answered, [`transfer`] another number in its place, [`meter`] money while
+//! talking, [`line`] session descriptions, [`ending`] the end and its evidence, [`words`] what goes in
+//! and out.
 
 mod ending;
 mod incoming;

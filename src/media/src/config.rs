@@ -103,8 +103,8 @@ impl Default for Limits {
 pub struct Timeouts {
     /// From opening a leg to its keys.
     pub setup: Duration,
-    /// Without a valid connectivity check on a live leg (RFC 7675 §5.1 seen from the lite side), or on a relay leg without a
-    /// packet that authenticates.
+    /// Without a valid connectivity check on a live leg (RFC 7675 §5.1 seen from the lite side), or on a relay
+    /// leg without a packet that authenticates.
     pub consent: Duration,
     /// How long a packet is kept for retransmission. A NACK that comes later repairs nothing that is still awaited.
     pub history: Duration,

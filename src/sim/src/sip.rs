@@ -259,8 +259,9 @@ impl<'a> World<'a> {
         };
         self.summary.placed += 1;
         self.judge.placed(handle, to == SPLITTER);
-        if self.rng.chance(30) {
-            let limit = if self.rng.chance(50) { 1_000 } else { 15_000 };
+        // Often enough in the time in which answers come that some cross a CANCEL.
+        if self.rng.chance(60) {
+            let limit = if self.rng.chance(25) { 1_000 } else { 12_000 };
             self.act(CALLER, handle, limit, Act::HangUp);
         }
         self.input(CALLER, Input::Command { handle, command: Command::Invite(Box::new(invite)) })

@@ -24,8 +24,8 @@ pub struct Placement {
     pub leg: LegId,
     /// The worker's host candidates, best first. UDP, component 1.
     pub candidates: Vec<SocketAddr>,
-    /// Where processes of ours on the same host reach the worker, whatever address is advertised to the world. Relay legs
-    /// are served from there.
+    /// Where processes of ours on the same host reach the worker, whatever address is advertised to the world.
+    /// Relay legs are served from there.
     pub inside: SocketAddr,
 }
 
@@ -35,7 +35,8 @@ pub enum Command {
     /// Start a leg. With [`Connection::Ice`] it waits for connectivity checks from the peer (we are ICE-lite) and then
     /// for DTLS; with [`Connection::Keyed`] it is up at once.
     OpenLeg(OpenLeg),
-    /// The peer's half became known, or changed (ICE restart keeps DTLS and SRTP). Means nothing to a leg that is keyed.
+    /// The peer's half became known, or changed (ICE restart keeps DTLS and SRTP). Means nothing to a leg that
+    /// is keyed.
     SetRemote {
         /// Which leg.
         leg: LegId,

@@ -1,5 +1,5 @@
-//! The beginning of a leg: what it claims for itself must be free, then it gets a place and its association thread hears
-//! of it.
+//! The beginning of a leg: what it claims for itself must be free, then it gets a place and its association
+//! thread hears of it.
 
 use offhook_rtc::srtp::{self, SrtpKeys};
 use offhook_sfu::{Config as Routing, Router};
