@@ -94,6 +94,8 @@ impl Metrics {
         if let Some(phone) = &self.phone {
             families.extend(phone::families(&phone.snapshot().await));
         }
+        // A family without a series, such as one of trunks that there are none of, cannot be written.
+        families.retain(|family| !family.get_metric().is_empty());
         families
     }
 }
