@@ -273,7 +273,7 @@ impl Trunk {
     /// Session timers as the agent wants them.
     pub fn refresh(&self) -> Option<Refresh> {
         let interval = Duration::from_secs(self.settings.session_timer_s.into());
-        (!interval.is_zero()).then(|| Refresh { interval, shortest: SHORTEST_REFRESH })
+        (!interval.is_zero()).then_some(Refresh { interval, shortest: SHORTEST_REFRESH })
     }
 
     /// Reliable provisional responses as the agent wants them.

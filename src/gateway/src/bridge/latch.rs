@@ -132,9 +132,11 @@ mod tests {
 
     use super::*;
 
-    /// Packets as (last byte of the address, port, SSRC, sequence) and what becomes of each; then
-    /// the port that we send to.
-    fn check(mode: Latch, packets: &[(u8, u16, u32, u16, Result<(), Count>)], target: u16) {
+    /// Last byte of the address, port, SSRC, sequence, and what becomes of the packet.
+    type Came = (u8, u16, u32, u16, Result<(), Count>);
+
+    /// Packets, then the port that we send to.
+    fn check(mode: Latch, packets: &[Came], target: u16) {
         let at = |last: u8, port| SocketAddr::from(([192, 0, 2, last], port));
         let mut source = Source::new(mode, at(1, 5000));
         for &(last, port, ssrc, sequence, expected) in packets {

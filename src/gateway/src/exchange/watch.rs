@@ -243,10 +243,10 @@ impl Exchange {
                 self.router.set_up(id, false);
                 tracing::warn!(trunk = %name, "trunk does not answer: calls go elsewhere");
             }
+            SipEvent::Registered { .. } if watched.registered == Some(true) => {}
             SipEvent::Registered { .. } => {
-                if watched.registered.replace(true) != Some(true) {
-                    tracing::info!(trunk = %name, "registered");
-                }
+                watched.registered = Some(true);
+                tracing::info!(trunk = %name, "registered");
             }
             SipEvent::RegistrationFailed { status, .. } => {
                 watched.registered = Some(false);

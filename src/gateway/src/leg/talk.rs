@@ -39,11 +39,7 @@ impl Leg {
                 self.end(now, Ending::of_dialog(now, &ended, far));
             }
             SipEvent::Reoffer { body } => self.reoffered(now, body),
-            SipEvent::ReofferAnswered { body } => {
-                if let Some(body) = body {
-                    self.take_answer(&body);
-                }
-            }
+            SipEvent::ReofferAnswered { body: Some(body) } => self.take_answer(&body),
             // The far side cannot change now; what it hears is ours to change all the same.
             SipEvent::ReofferFailed { .. } => {}
             SipEvent::Confirmed { body } => self.confirmed(now, body),

@@ -2,7 +2,7 @@
 //! the place of the first when it answers. It is priced and routed like any other call, and its record is
 //! one of its own; the first goes on until then.
 
-use offhook_billing::cdr::{Direction, Opening, Recorded};
+use offhook_billing::cdr::{Direction, Ender, Opening, Recorded};
 use offhook_billing::route::Shown;
 use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
 use offhook_sip::uri::Uri;
@@ -146,7 +146,7 @@ impl Leg {
         self.sip(asked_by, Sip::ReferStatus { status: 200 });
         // The first call is over: its record is closed with the time until now.
         self.sip(asked_by, Sip::HangUp { reason: None });
-        self.close_attempt(&Ending::ours(now, Cause::HungUp));
+        self.close_attempt(&Ending::of_person(now, Ender::Callee, Cause::HungUp));
         self.attempt = Some(attempt);
         self.order(Order::SetCarrier(Box::new(carrier)));
         self.begin_talking(now);

@@ -57,6 +57,8 @@ impl Default for Limits {
 
 /// What a leg is told.
 #[derive(Debug)]
+// An input is made, moved once and taken apart: a box would cost more than the bytes it saves.
+#[expect(clippy::large_enum_variant)]
 pub enum Input {
     /// By call control.
     Command(phone::Command),

@@ -137,7 +137,7 @@ fn clocks_that_drift_are_followed() {
 #[test]
 fn an_ended_stream_fades_into_silence_and_can_begin_again() {
     let mut call = Call::new();
-    call.run(800, 0, |n| (n < 100 || n >= 700).then_some(30));
+    call.run(800, 0, |n| (!(100..700).contains(&n)).then_some(30));
     assert!(call.heard[8 * 2400..8 * 13_900].iter().all(|&s| s == 0));
     assert!(noise_level(&call.heard[8 * 14_200..8 * 15_900]) < 14);
 }
