@@ -140,4 +140,21 @@ impl core::fmt::Display for Scope {
     }
 }
 
+/// Text that is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a blocked destination: `tier high` or `prefix 4930`")]
+pub struct BadScope;
+
+impl core::str::FromStr for Scope {
+    type Err = BadScope;
+
+    fn from_str(text: &str) -> Result<Self, BadScope> {
+        match text.split_once(' ') {
+            Some(("tier", tier)) => tier.parse().map(Self::Tier).map_err(|_| BadScope),
+            Some(("prefix", prefix)) => prefix.parse().map(Self::Prefix).map_err(|_| BadScope),
+            _ => Err(BadScope),
+        }
+    }
+}
+
 const HOUR: Duration = Duration::from_secs(3600);

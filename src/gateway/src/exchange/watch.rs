@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_billing::fraud::{Action, Blocked, Measure, Record};
 use offhook_billing::route::Observed;
 use offhook_sip::agent::{Command as Sip, Event as SipEvent, Handle, Peer, Ping, Register};
-use offhook_store::Reached;
+use offhook_store::{NewDecision, Reached};
 use offhook_types::{TrunkId, WallTime};
 
 use super::Exchange;
@@ -41,6 +42,26 @@ const HOUR_MS: u64 = 3_600_000;
 const RECALLED: Duration = Duration::from_secs(12 * 3600);
 /// So many attempts of an hour are enough to know it by.
 const REPLAYED: u64 = 64;
+
+/// The newest decisions that may still hold.
+const DECISIONS: u32 = 1000;
+
+/// A decision that blocked a destination, as limits on fraud know it.
+fn blocked(decision: &NewDecision, block: Duration) -> Option<Record> {
+    let scope =
+        decision.target.parse().ok().filter(|_| decision.action == Action::Block.as_str())?;
+    Some(Record {
+        at: decision.at,
+        account: decision.account,
+        rule: decision.rule.as_str().into(),
+        measure: Measure::Concurrent,
+        seen: 0,
+        limit: 0,
+        action: Action::Block,
+        blocked: Some(Blocked { scope, until: decision.at.plus(block) }),
+        appeal: "".into(),
+    })
+}
 
 /// The attempts of an hour, or as many in the same proportions.
 fn observations(reached: &Reached) -> impl Iterator<Item = Observed> + use<> {
@@ -155,6 +176,13 @@ impl Exchange {
                 self.router.observe(now.time, reached.trunk, country, observed);
             }
         }
+        // Suspensions are with the accounts; what is blocked for a while is known from the decision.
+        let decisions = self.near.store.decisions(None, None, DECISIONS).await.unwrap_or_default();
+        for decision in decisions.iter().map(|decision| &decision.decision) {
+            if let Some(record) = blocked(decision, self.tariff.rules.block) {
+                self.guard.restore(now.wall, &record);
+            }
+        }
     }
 
     /// Store what was learned.
@@ -254,5 +282,51 @@ impl Exchange {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use offhook_billing::fraud::Scope;
+    use offhook_types::AccountId;
+
+    use super::*;
+
+    #[test]
+    fn what_was_blocked_is_known_after_a_restart() {
+        let decision = |action: &str, target: &str| NewDecision {
+            account: AccountId(1),
+            phone: None,
+            rule: "same_range".into(),
+            action: action.into(),
+            reason: String::new(),
+            target: target.into(),
+            at: WallTime(1000),
+        };
+        let block = Duration::from_secs(60);
+        let found = blocked(&decision("block", "prefix 4930"), block).and_then(|r| r.blocked);
+        let scope = Scope::Prefix("4930".parse().unwrap());
+        assert_eq!(found, Some(Blocked { scope, until: WallTime(61_000) }));
+        assert!(blocked(&decision("warn", "prefix 4930"), block).is_none());
+        assert!(blocked(&decision("block", ""), block).is_none());
+    }
+
+    #[test]
+    fn an_hour_is_replayed_in_its_proportions() {
+        let reached = Reached {
+            trunk: TrunkId(1),
+            country: "DE".into(),
+            hour: WallTime(0),
+            attempts: 1000,
+            answered: 500,
+            one_way: 0,
+            delays: 1000,
+            delay_ms: 2_000_000,
+        };
+        let replayed: Vec<Observed> = observations(&reached).collect();
+        assert_eq!(replayed.len(), 64);
+        assert_eq!(replayed.iter().filter(|observed| observed.answered).count(), 32);
+        let delay = Some(Duration::from_secs(2));
+        assert!(replayed.iter().all(|observed| observed.post_dial_delay == delay));
     }
 }
