@@ -19,7 +19,6 @@ use crate::rate::{Rate, charge};
 use crate::refusal::Refusal;
 
 mod explain;
-mod failover;
 mod load;
 mod plan;
 mod quality;
@@ -28,7 +27,6 @@ mod tests;
 mod trunk;
 
 pub use explain::{Candidate, Drop, Priced, Route, Verdict};
-pub use failover::{Failover, Response, failover};
 pub use load::{Begun, Full};
 pub use plan::Plan;
 pub use quality::{Figures, Observed, Thresholds};
