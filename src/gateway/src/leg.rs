@@ -255,9 +255,11 @@ impl Leg {
                 if matches!(self.stage, Stage::Ending(_) | Stage::Gone) {
                     return self.order(Order::Close);
                 }
-                self.tell(Event::Bridge { phone: self.phone, address: opened.relay });
                 match &self.stage {
-                    Stage::Dialing(_) => self.try_next(now),
+                    Stage::Dialing(_) => {
+                        self.tell(Event::Bridge { phone: self.phone, address: opened.relay });
+                        self.try_next(now);
+                    }
                     Stage::Arriving(_) => self.arrived(now),
                     _ => {}
                 }

@@ -127,7 +127,7 @@ impl Leg {
                 arriving.state = State::Waiting;
                 let incoming = arriving.incoming.clone();
                 self.due = Some(now.time + self.limits.ring);
-                self.tell(Event::Incoming(incoming));
+                self.introduce(incoming);
             }
             (Reached::Room(_), pin) => self.enter(now, pin),
         }
@@ -206,7 +206,16 @@ impl Leg {
         let Stage::Arriving(arriving) = &self.stage else { return };
         let incoming = arriving.incoming.clone();
         self.begin_talking(now);
+        self.introduce(incoming);
+    }
+
+    /// Call control knows nothing of a leg before it hears of the call: the bridge, which stands by
+    /// then, comes after it.
+    fn introduce(&mut self, incoming: Incoming) {
         self.tell(Event::Incoming(incoming));
+        if let Bridge::Open(opened) = self.bridge {
+            self.tell(Event::Bridge { phone: self.phone, address: opened.relay });
+        }
     }
 
     /// The agent says something of a call that is not taken yet.

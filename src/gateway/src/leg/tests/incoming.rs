@@ -58,8 +58,8 @@ fn keys(text: &str) -> Vec<Input> {
 #[test]
 fn devices_ring_and_one_answers() {
     let mut world = user();
-    world.check(bridge(), "tell bridge");
-    world.check(world.durable(), "tell incoming");
+    world.check(bridge(), "");
+    world.check(world.durable(), "tell incoming, tell bridge");
     let ringing = command(Command::Ringing { phone: PHONE, call: CallId(3) });
     world.check(ringing, "progress 180, update");
     let answer = command(Command::Answer { phone: PHONE });
@@ -74,8 +74,8 @@ fn devices_ring_and_one_answers() {
 #[test]
 fn a_caller_who_gives_up_is_closed_and_told() {
     let mut world = user();
-    world.check(bridge(), "tell bridge");
-    world.check(world.durable(), "tell incoming");
+    world.check(bridge(), "");
+    world.check(world.durable(), "tell incoming, tell bridge");
     let cancel = ended(By::Them, false, 487);
     world.check(world.sip(cancel), "tell ended cancelled, close bridge");
     world.check(closed(), "close cancel cancelled 0.0s");
@@ -90,8 +90,8 @@ fn what_a_person_does_with_a_call_is_said_in_sip() {
         (Cause::Unavailable, 480),
     ] {
         let mut world = user();
-        world.check(bridge(), "tell bridge");
-        world.check(world.durable(), "tell incoming");
+        world.check(bridge(), "");
+        world.check(world.durable(), "tell incoming, tell bridge");
         let expect = format!("reject {status}, tell ended {}, close bridge", cause.label());
         world.check(hang_up(cause), &expect);
     }
@@ -100,7 +100,7 @@ fn what_a_person_does_with_a_call_is_said_in_sip() {
 #[test]
 fn a_store_that_does_not_write_takes_no_call() {
     let mut world = user();
-    world.check(bridge(), "tell bridge");
+    world.check(bridge(), "");
     let input = Input::Opened { cdr: world.cdr(), result: Err(OpenRefused::Unavailable) };
     world.check(input, "reject 500, tell ended server, close bridge");
     assert!(world.leg.is_gone());
@@ -110,8 +110,8 @@ fn a_store_that_does_not_write_takes_no_call() {
 fn an_offer_that_cannot_be_met_is_refused() {
     let offer = Body::sdp(b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n".to_vec());
     let mut world = arrival(Reached::User(UserId(1)), false, Some(offer));
-    world.check(bridge(), "tell bridge");
-    world.check(world.durable(), "tell incoming");
+    world.check(bridge(), "");
+    world.check(world.durable(), "tell incoming, tell bridge");
     let answer = command(Command::Answer { phone: PHONE });
     world.check(answer, "reject 404, tell ended no_route, close bridge");
 }
@@ -119,8 +119,8 @@ fn an_offer_that_cannot_be_met_is_refused() {
 #[test]
 fn an_offerless_call_is_offered_and_its_answer_comes_with_the_ack() {
     let mut world = arrival(Reached::User(UserId(1)), false, None);
-    world.check(bridge(), "tell bridge");
-    world.check(world.durable(), "tell incoming");
+    world.check(bridge(), "");
+    world.check(world.durable(), "tell incoming, tell bridge");
     let answer = command(Command::Answer { phone: PHONE });
     world.check(answer, "answer, update, tell answered");
     let confirmed = SipEvent::Confirmed { body: Some(sdp("sendrecv")) };
@@ -130,20 +130,20 @@ fn an_offerless_call_is_offered_and_its_answer_comes_with_the_ack() {
 #[test]
 fn the_right_pin_opens_a_room() {
     let mut world = room(true);
-    world.check(bridge(), "tell bridge");
+    world.check(bridge(), "");
     world.check(world.durable(), "carrier, answer, play");
     let mut keys = keys("4711#").into_iter();
     for key in keys.by_ref().take(4) {
         world.check(key, "");
     }
     world.check(keys.next().unwrap(), "pin of 4");
-    world.check(Input::Pin { right: true }, "update, tell incoming");
+    world.check(Input::Pin { right: true }, "update, tell incoming, tell bridge");
 }
 
 #[test]
 fn wrong_pins_are_told_and_limited() {
     let mut world = room(true);
-    world.check(bridge(), "tell bridge");
+    world.check(bridge(), "");
     world.check(world.durable(), "carrier, answer, play");
     for _ in 0..3 {
         world.check(keys("1").remove(0), "");
@@ -158,6 +158,6 @@ fn wrong_pins_are_told_and_limited() {
 #[test]
 fn a_room_without_a_pin_is_entered_at_once() {
     let mut world = room(false);
-    world.check(bridge(), "tell bridge");
-    world.check(world.durable(), "carrier, answer, update, tell incoming");
+    world.check(bridge(), "");
+    world.check(world.durable(), "carrier, answer, update, tell incoming, tell bridge");
 }
