@@ -451,7 +451,8 @@ pub(super) fn q850(reason: &ReasonValue) -> Option<u8> {
 pub(super) fn cause_of(ended: &Ended) -> Cause {
     match ended.by {
         By::Network => Cause::NoRoute,
-        By::Timer if ended.status == 408 => Cause::NoAnswer,
+        // Nothing came at all, or it rang for too long: then our CANCEL is what ended it.
+        By::Timer if matches!(ended.status, 200 | 408 | 487) => Cause::NoAnswer,
         _ => why(ended).cause(),
     }
 }

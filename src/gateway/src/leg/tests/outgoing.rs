@@ -73,6 +73,15 @@ fn the_far_sides_decision_is_final() {
 }
 
 #[test]
+fn a_phone_that_rings_for_too_long_did_not_answer() {
+    let mut world = World::invited(2);
+    world.check(world.sip(progress(180, None)), "tell ringing, play");
+    let given_up = ended(By::Timer, false, 487);
+    let expect = "close silence no_answer 0.0s, tell ended no_answer, close bridge";
+    world.check(world.sip(given_up), expect);
+}
+
+#[test]
 fn a_trunk_without_channels_is_passed_over() {
     let mut world = World::dial();
     world.expect("authorize +4930901820, open bridge");
