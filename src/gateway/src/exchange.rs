@@ -137,7 +137,7 @@ pub(crate) enum Mail {
     /// Money came to an account, or left it.
     Moved(AccountId, Balance),
     /// What operators set up, anew.
-    Tariff(Box<Tariff>),
+    Tariff(Box<Tariff>, oneshot::Sender<()>),
     /// Somebody has looked at a suspended account.
     Lift(AccountId),
     Count(oneshot::Sender<Counts>),
@@ -288,7 +288,10 @@ impl Exchange {
             }
             Mail::Pinned { phone, called, right } => self.pinned(phone, &called, right),
             Mail::Moved(account, balance) => self.moved(account, &balance),
-            Mail::Tariff(tariff) => self.set_tariff(*tariff),
+            Mail::Tariff(tariff, done) => {
+                self.set_tariff(*tariff);
+                let _ = done.send(());
+            }
             Mail::Lift(account) => self.guard.lift(account),
             Mail::Count(reply) => {
                 let _ = reply.send(self.counts());

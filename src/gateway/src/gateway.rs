@@ -2,19 +2,21 @@
 //! balances.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use offhook_billing::cdr::Cdr;
 use offhook_billing::refusal::Refusal;
 use offhook_sip::agent;
 use offhook_store::Store;
 use offhook_types::phone::{Balance, Charge, Command, Event, Quote};
-use offhook_types::{AccountId, CallId, UserId};
+use offhook_types::{AccountId, CallId, UserId, WallTime};
 use offhook_wire::number::read_dialed;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::books::Books;
 use crate::bridge::{self, Bridges};
 use crate::exchange::{self, Counts, Mail, Neighbours, NoPayer, Options, Payer};
+use crate::iso8601;
 use crate::tariff::{Tariff, Unreadable};
 use crate::transport;
 
@@ -147,7 +149,7 @@ impl Gateway {
         let records = self.store.cdrs_of_call(call).await?;
         let theirs = records.into_iter().filter(|cdr| cdr.opening.user == Some(user));
         // The last attempt is the one that was answered, if any was.
-        Ok(theirs.last().map(|cdr| charge(call, &cdr)))
+        Ok(theirs.last().map(|cdr| charge(iso8601::now(), call, &cdr)))
     }
 
     /// Who pays for a user's calls.
@@ -158,13 +160,16 @@ impl Gateway {
         Payer::of(&*self.store, &self.books, &self.options.newcomer, user).await
     }
 
-    /// Read anew what operators set up.
+    /// Read anew what operators set up, and return when it holds.
     ///
     /// # Errors
     /// The store does not answer; what was set up before still holds.
     pub async fn reload(&self) -> Result<(), Unreadable> {
         let tariff = Tariff::load(&*self.store, &Tariff::default()).await?;
-        let _ = self.mailbox.send(Mail::Tariff(Box::new(tariff)));
+        let (done, holds) = oneshot::channel();
+        if self.mailbox.send(Mail::Tariff(Box::new(tariff), done)).is_ok() {
+            let _ = holds.await;
+        }
         Ok(())
     }
 
@@ -212,10 +217,13 @@ impl Gateway {
 const SAID: usize = 4096;
 
 /// What a record says to whoever pays.
-pub(crate) fn charge(call: CallId, cdr: &Cdr) -> Charge {
+pub(crate) fn charge(now: WallTime, call: CallId, cdr: &Cdr) -> Charge {
     let price = &cdr.opening.sell;
     let end = cdr.end.as_ref();
-    let talked = cdr.talked();
+    // A record is written now and then; whoever looks at a call in progress wants to know of now.
+    let since = cdr.times.answered.filter(|_| end.is_none());
+    let talked = since
+        .map_or(cdr.talked(), |answered| Duration::from_millis(now.0.saturating_sub(answered.0)));
     let so_far = price.charge(talked).unwrap_or_default();
     let sell = end.map_or(so_far, |end| end.sell);
     Charge {

@@ -16,6 +16,8 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_store::Store;
@@ -44,8 +46,9 @@ pub enum Changed {
     Lifted(offhook_types::AccountId),
 }
 
-/// Called after each change, once it is stored.
-pub type Listener = Arc<dyn Fn(Changed) + Send + Sync>;
+/// Called after each change, once it is stored. Done when the change holds, so that whoever asked for it
+/// can rely on it.
+pub type Listener = Arc<dyn Fn(Changed) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Where operators work. Cheap to clone.
 #[derive(Clone)]
@@ -68,8 +71,8 @@ impl Desk {
         Self { store, books, terms: Arc::new(terms), listener, rng: Arc::new(Mutex::new(rng)) }
     }
 
-    fn tell(&self, changed: Changed) {
-        (self.listener)(changed);
+    async fn tell(&self, changed: Changed) {
+        (self.listener)(changed).await;
     }
 
     fn draw(&self) -> u64 {

@@ -111,7 +111,8 @@ impl Desk {
             self.note_status(&account).await?;
         }
         let lifted = was == AccountStatus::Suspended && account.status == AccountStatus::Active;
-        self.tell(if lifted { Changed::Lifted(account.id) } else { Changed::Account(account.id) });
+        self.tell(if lifted { Changed::Lifted(account.id) } else { Changed::Account(account.id) })
+            .await;
         self.show_account(account).await
     }
 
@@ -123,7 +124,7 @@ impl Desk {
         let account = self.find_account(name).await?;
         let number = caller_id(number)?;
         self.store.add_caller_id(iso8601::now(), account.id, &number).await?;
-        self.tell(Changed::Account(account.id));
+        self.tell(Changed::Account(account.id)).await;
         self.show_account(account).await
     }
 
@@ -136,7 +137,7 @@ impl Desk {
         if !self.store.remove_caller_id(account.id, &caller_id(number)?).await? {
             return Err(Error::missing("caller ID", number));
         }
-        self.tell(Changed::Account(account.id));
+        self.tell(Changed::Account(account.id)).await;
         self.show_account(account).await
     }
 

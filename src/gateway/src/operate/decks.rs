@@ -85,7 +85,7 @@ impl Desk {
         };
         let deck = NewDeck { name, currency, hash, rows: &rows };
         let entry = self.store.import_deck(iso8601::now(), &deck).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(show(&entry))
     }
 

@@ -80,7 +80,7 @@ impl Desk {
         };
         let owned = OwnedNumber { number, account, leads_to };
         self.store.put_owned_number(&owned).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(show(&owned))
     }
 
@@ -92,7 +92,7 @@ impl Desk {
         if !self.store.remove_owned_number(&read(number)?).await? {
             return Err(Error::missing("number", number));
         }
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(())
     }
 

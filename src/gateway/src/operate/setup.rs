@@ -135,7 +135,7 @@ impl Desk {
         let settings = whole.map_err(|error| Error::field("settings", error))?;
         let stored = StoredTrunk { settings, ..stored };
         self.store.put_trunk(&stored).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(show(&stored))
     }
 
@@ -147,7 +147,7 @@ impl Desk {
         let known = self.store.trunks().await?.into_iter().find(|trunk| trunk.name == name);
         let known = known.ok_or_else(|| Error::missing("trunk", name))?;
         self.store.remove_trunk(known.id).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl Desk {
         let settings = settings.map_err(|error| Error::field("settings", error))?;
         let stored = StoredPlan { name: name.into(), deck: put.deck, settings };
         self.store.put_plan(&stored).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(show_plan(stored))
     }
 
@@ -190,7 +190,7 @@ impl Desk {
             }
             Err(error) => return Err(error.into()),
         }
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Desk {
         let settings = settings.map_err(|error| Error::field("settings", error))?;
         let stored = StoredRule { name: name.into(), enabled: put.enabled, settings };
         self.store.put_fraud_rule(&stored).await?;
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(show_rule(stored))
     }
 
@@ -227,7 +227,7 @@ impl Desk {
         if !self.store.remove_fraud_rule(name).await? {
             return Err(Error::missing("fraud rule", name));
         }
-        self.tell(Changed::Tariff);
+        self.tell(Changed::Tariff).await;
         Ok(())
     }
 

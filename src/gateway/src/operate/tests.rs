@@ -30,6 +30,7 @@ impl Desked {
         let counted = changes.clone();
         let listener: Listener = Arc::new(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::ready(()))
         });
         let (plan, currency) = ("retail".to_owned(), Currency::USD);
         let terms = Newcomer { plan, currency, credit: Micros(1_000_000) };
