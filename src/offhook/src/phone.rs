@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use offhook_billing::refusal::Refusal;
 use offhook_gateway::books::{Books, Recovered};
 use offhook_gateway::exchange::NoPayer;
 use offhook_gateway::gateway::{Gateway, QuoteRefused};
@@ -177,9 +178,24 @@ fn refusal(refused: QuoteRefused) -> QuoteRefusal {
             QuoteRefusal::NotPermitted { why: "this account is suspended: write to support".into() }
         }
         Cause::NotPermitted => QuoteRefusal::NotPermitted {
-            why: format!("this account may not call there ({}): write to support", refusal.code()),
+            why: format!(
+                "{}: write to support and name the code {}",
+                limit(refusal),
+                refusal.code()
+            ),
         },
         _ => QuoteRefusal::Unavailable,
+    }
+}
+
+/// What stands in the way, as something that can be lifted.
+fn limit(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Tier => "calls to destinations like this one are off",
+        Refusal::DestinationBlocked => {
+            "calls there are blocked for a while to protect your balance"
+        }
+        _ => "a limit that protects your balance is reached",
     }
 }
 

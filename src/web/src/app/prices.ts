@@ -101,8 +101,8 @@ export function phoneRefused(error: RequestFailed): string | undefined {
 
 /** The server's sentence says which and whom to ask. */
 function notPermitted(error: RequestFailed): string {
-  const why = error.message.trim();
-  const sentence = why && `${why[0]?.toUpperCase()}${why.slice(1)}`;
+  const why = error.message.trim().replace(/\.$/, '');
+  const sentence = why && `${why[0]?.toUpperCase()}${why.slice(1)}.`;
   return `Your account can’t call there. ${sentence}`.trim();
 }
 
