@@ -98,6 +98,25 @@ export class Person {
     await this.click(video ? 'call-video' : 'call-audio');
   }
 
+  /** A number of the phone network is typed, and its price is asked for. */
+  async dialPhone(number) {
+    await this.page.locator('label', { has: this.at('via-phone') }).click();
+    await this.at('dial-number').fill(number);
+  }
+
+  /** The price is seen, and the call goes out. */
+  async callPhone(number) {
+    await this.dialPhone(number);
+    await this.see('price-rate');
+    await this.click('call-phone');
+  }
+
+  /** How the call ended, once that is said. */
+  async endedCause() {
+    await this.see('ended');
+    return this.at('ended').getAttribute('data-cause');
+  }
+
   joined() {
     return this.page.locator('[data-testid=in-call][data-joined=true]').waitFor();
   }
@@ -111,6 +130,16 @@ export class Person {
     );
   }
 
+  /** Waits until that tone is the strongest of what the other side sends. */
+  async hearsTone(hertz) {
+    const heard = (hz) => {
+      const { pitch, loudest } = window.instruments;
+      const audio = '[data-testid=remote-audio]';
+      return loudest(audio) > 0.02 && Math.abs(pitch(audio) - hz) < 12;
+    };
+    await this.page.waitForFunction(heard, hertz, { polling: 50 });
+  }
+
   /** Waits until the picture in that element has changed several times. */
   async seesMotion(name = 'remote-video') {
     const selector = `[data-testid=${name}]`;
@@ -122,6 +151,12 @@ export class Person {
 
   hearsAndSees() {
     return Promise.all([this.hears(), this.seesMotion()]);
+  }
+
+  /** A picture for whoever wants to look, where OFFHOOK_E2E_SHOTS names a folder. */
+  async shot(name) {
+    const folder = process.env.OFFHOOK_E2E_SHOTS;
+    if (folder) await this.page.screenshot({ path: `${folder}/${name}.png` });
   }
 
   stats() {
@@ -150,19 +185,35 @@ function instruments() {
 
   let audio;
   const ears = new WeakMap();
-  const loudness = (element) => {
-    if (!element.srcObject || element.paused || element.muted) return 0;
+  const earAt = (element) => {
+    if (!element?.srcObject || element.paused || element.muted) return undefined;
     audio ??= new AudioContext();
     let ear = ears.get(element.srcObject);
     if (!ear) {
-      const analyser = new AnalyserNode(audio, { fftSize: 2048 });
-      audio.createMediaStreamSource(element.srcObject).connect(analyser);
-      ear = { analyser, samples: new Float32Array(2048) };
+      const [analyser, spectrum] = [2048, 8192].map(
+        (fftSize) => new AnalyserNode(audio, { fftSize, smoothingTimeConstant: 0 }),
+      );
+      const source = audio.createMediaStreamSource(element.srcObject);
+      source.connect(analyser);
+      source.connect(spectrum);
+      ear = { analyser, samples: new Float32Array(2048), spectrum, bins: new Float32Array(4096) };
       ears.set(element.srcObject, ear);
     }
+    return ear;
+  };
+  const loudness = (element) => {
+    const ear = earAt(element);
+    if (!ear) return 0;
     ear.analyser.getFloatTimeDomainData(ear.samples);
     const energy = ear.samples.reduce((sum, sample) => sum + sample * sample, 0);
     return Math.sqrt(energy / ear.samples.length);
+  };
+  const pitch = (element) => {
+    const ear = earAt(element);
+    if (!ear) return 0;
+    ear.spectrum.getFloatFrequencyData(ear.bins);
+    const strongest = ear.bins.reduce((best, power, i) => (power > ear.bins[best] ? i : best), 0);
+    return (strongest * audio.sampleRate) / ear.spectrum.fftSize;
   };
 
   const eyes = new Map();
@@ -180,6 +231,8 @@ function instruments() {
 
   window.instruments = {
     loudest: (selector) => Math.max(0, ...[...document.querySelectorAll(selector)].map(loudness)),
+    /** The frequency with the most power, in Hz. */
+    pitch: (selector) => pitch(document.querySelector(selector)),
     forget: (selector) => eyes.delete(selector),
     changes: (selector) => {
       const video = document.querySelector(selector);

@@ -2,32 +2,21 @@
 // system, its log kept for when the story fails, ended by its process id.
 
 import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { openSync, closeSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-
-const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, '../../../..');
+import { built } from './binaries.mjs';
 
 /** The one-time code of every number on a test server. */
 export const CODE = '123456';
 
 const START_DEADLINE_MS = 30_000;
 
-function binary() {
-  if (process.env.OFFHOOK_BIN) return process.env.OFFHOOK_BIN;
-  const target = process.env.CARGO_TARGET_DIR ?? path.join(root, 'target');
-  const built = ['debug', 'release'].map((profile) => path.join(target, profile, 'offhook'));
-  const found = built.find((file) => existsSync(file));
-  if (!found) throw new Error('no offhook binary: build it, or name it in OFFHOOK_BIN');
-  return found;
-}
+const binary = () => built('offhook', 'OFFHOOK_BIN');
 
 export class Server {
   /** `extra` is TOML: tables that this configuration lacks. `accounts` adds to [accounts]. */
@@ -89,10 +78,14 @@ export class Server {
   }
 
   async token(room, identity) {
-    const args = ['token', 'create', '--config', this.config];
-    args.push('--room', room, '--identity', identity);
-    const { stdout } = await promisify(execFile)(binary(), args);
-    return stdout.trim();
+    const args = ['token', 'create', '--room', room, '--identity', identity];
+    return (await this.command(args)).trim();
+  }
+
+  /** What a command of the program says; it must succeed. */
+  async command(args) {
+    const { stdout } = await promisify(execFile)(binary(), [...args, '--config', this.config]);
+    return stdout;
   }
 
   async log() {
