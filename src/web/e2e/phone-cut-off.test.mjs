@@ -25,7 +25,8 @@ phoneStory('a call ends at the second that the credit pays', options, async (sta
 
   const [record] = await network.records(1);
   const { cause, ended_by: by, sell_billed_s: billed, sell_amount_micros: paid } = record;
-  assert.deepEqual([cause, by, billed, paid], ['credit_ended', 'house', 12, 12 * MICROS_PER_SECOND]);
+  assert.deepEqual([cause, by], ['credit_ended', 'house']);
+  assert.deepEqual([billed, paid], [12, 12 * MICROS_PER_SECOND]);
   const { booked_micros: left, reserved_micros: kept } = await network.account(ada.number);
   assert.deepEqual([left, kept], [5_000, 0]);
 

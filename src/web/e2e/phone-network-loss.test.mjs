@@ -21,6 +21,22 @@ phoneStory('a phone call survives a tunnel', {}, async (stage, network) => {
 
 const short = { calls: 'reconnect_ms = 2000', more: '[rooms]\nresume_ms = 1000' };
 
+phoneStory('a tunnel that is too long ends the call', short, async (stage, network) => {
+  const gate = await stage.gate();
+  const ada = await stage.signUp('+12025550101', 'Ada', { url: gate.url });
+  await ada.callPhone(far('01'));
+  const line = await network.company.called();
+  await ada.joined();
+  await line.hears();
+  gate.shut();
+  await line.until('bye');
+  const [record] = await network.records(1);
+  assert.equal(record.sell_billed_s, Math.ceil(record.talked_ms / 1000));
+  gate.reopen();
+  assert.equal(await ada.endedCause(), 'CALL_CAUSE_CONNECTION_LOST');
+  await ada.seeText('ended-title', 'The connection was lost');
+});
+
 phoneStory('who does not come back is not charged for ever', short, async (stage, network) => {
   const ada = await stage.signUp('+12025550101', 'Ada');
   await ada.callPhone(far('01'));

@@ -9,7 +9,8 @@ phoneStory('where an account cannot call is said before the call', {}, async (st
     assert.equal(await ada.at('price-refused').getAttribute('data-code'), code);
     assert.ok(await ada.at('call-phone').isDisabled());
   };
-  await refused('+1 900 555 0101', 'ERROR_CODE_NOT_PERMITTED', 'Calls to destinations like this one are off');
+  const off = 'Calls to destinations like this one are off';
+  await refused('+1 900 555 0101', 'ERROR_CODE_NOT_PERMITTED', off);
   await ada.shot('phone-not-permitted');
   await refused('+49 30 901820', 'ERROR_CODE_NO_ROUTE', 'No carrier takes calls to that number');
   await ada.shot('phone-no-route');

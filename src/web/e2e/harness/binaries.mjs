@@ -1,4 +1,4 @@
-// The programs that stories run: named in the environment, or the newest way of building them.
+// The programs that stories run: named in the environment, or else found where they are built.
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// The demo carrier of docs/TESTING.md for one story: a telephone company that takes calls and places
-// them, tells what happens in lines of JSON, and is ended by its process id.
+// The demo carrier of docs/TESTING.md for one story: a telephone company that takes calls and
+// places them, tells what happens in lines of JSON, and is ended by its process id.
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

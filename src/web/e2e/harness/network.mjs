@@ -85,7 +85,7 @@ export class Network {
     return JSON.parse(await this.online('account', 'show', number, '--json'));
   }
 
-  /** So many closed records, oldest first, waited for: a record is visible a moment after the end. */
+  /** So many closed records, oldest first; a record is visible a moment after the end. */
   async records(many) {
     const deadline = Date.now() + DEADLINE_MS;
     for (;;) {
@@ -96,10 +96,12 @@ export class Network {
     }
   }
 
-  /** What no story may leave behind: an open record, or books that do not agree with the records. */
+  /** No story leaves an open record, books that differ from the records, or an alarm in the log. */
   async prove() {
     const proof = JSON.parse(await this.server.command(['ledger', 'check', '--json']));
     assert.deepEqual([proof.equal, proof.open], [true, 0]);
+    const lines = (await this.server.log()).split('\n');
+    assert.deepEqual(lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
   }
 
   report() {
