@@ -321,7 +321,7 @@ impl Exchange {
     /// Tell a leg something, and do what it wants then.
     fn give(&mut self, phone: PhoneId, input: Input) {
         let now = self.now();
-        let Some((leg, _)) = self.legs.get_mut(&phone) else { return self.unheard(input) };
+        let Some((leg, _)) = self.legs.get_mut(&phone) else { return self.unheard(phone, input) };
         leg.handle(now, input);
         self.settle(phone);
     }
@@ -386,9 +386,10 @@ impl Exchange {
         }
     }
 
-    /// End every leg; new ones are refused from now on.
+    /// End every leg; new ones are refused from now on, and carriers are told not to send any.
     fn stop(&mut self, reply: oneshot::Sender<()>) {
         self.stopping = Some(reply);
+        self.unwatch_all();
         for phone in self.legs.keys().copied().collect::<Vec<_>>() {
             self.give(phone, Input::Stop);
         }

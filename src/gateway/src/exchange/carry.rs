@@ -233,8 +233,12 @@ impl Exchange {
         self.near.bridges.order(phone, Order::Close);
     }
 
-    /// Something for a leg that is gone. A record that was opened too late is closed all the same.
-    pub(super) fn unheard(&mut self, input: Input) {
+    /// Something for a leg that is gone. What was opened too late, a record or a bridge, is closed all the
+    /// same.
+    pub(super) fn unheard(&mut self, phone: PhoneId, input: Input) {
+        if let Input::BridgeOpened(Ok(_)) = input {
+            self.near.bridges.order(phone, Order::Close);
+        }
         if let Input::Opened { cdr, result: Ok(()) } = input {
             let now = self.now();
             let evidence = Evidence {

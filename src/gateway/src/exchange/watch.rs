@@ -234,6 +234,13 @@ impl Exchange {
         self.watch.trunks.insert(id, watched);
     }
 
+    /// Take registrations back and stop asking.
+    pub(super) fn unwatch_all(&mut self) {
+        for id in self.watch.trunks.keys().copied().collect::<Vec<_>>() {
+            self.unwatch(id);
+        }
+    }
+
     fn unwatch(&mut self, id: TrunkId) {
         let Some(watched) = self.watch.trunks.remove(&id) else { return };
         if let Some(handle) = watched.ping {
