@@ -87,11 +87,18 @@ pub fn settings(set: &[String]) -> anyhow::Result<serde_json::Map<String, Value>
         if value.starts_with('@') {
             return Ok((key.to_owned(), Value::String(from_file(value)?)));
         }
-        let json = serde_json::from_str(value).ok().filter(|json: &Value| !json.is_object());
+        let text = TEXTS.contains(&key);
+        let json =
+            serde_json::from_str(value).ok().filter(|json: &Value| !json.is_object() && !text);
         Ok((key.to_owned(), json.unwrap_or_else(|| value.into())))
     };
     set.iter().map(read).collect()
 }
+
+/// Settings that are text even where that is all digits: names, secrets, and money, which is never a
+/// floating number.
+const TEXTS: [&str; 7] =
+    ["username", "password", "domain", "numbers", "margin", "limit", "newcomer_limit"];
 
 /// `@FILE` as what is in the file, without the end of its line; all else as it is.
 pub fn from_file(text: &str) -> anyhow::Result<String> {
@@ -124,6 +131,11 @@ mod tests {
             "emergency": true, "a": "b=c"});
         assert_eq!(Value::Object(read), expect);
         assert!(settings(&["channels".to_owned()]).is_err());
+        let texts = ["username=12345", "password=1e5", "margin=0.001", "limit=600"];
+        let read = settings(&texts.map(str::to_owned)).unwrap();
+        let expect =
+            json!({"username": "12345", "password": "1e5", "margin": "0.001", "limit": "600"});
+        assert_eq!(Value::Object(read), expect);
     }
 
     #[test]
