@@ -43,7 +43,9 @@ impl Api {
         store.sign_up(WallTime(1000), &ada).await.unwrap();
         let (plan, credit) = ("retail".to_owned(), Micros::ZERO);
         let terms = Newcomer { plan, currency: Currency::USD, credit };
-        let desk = Desk::new(store, books, terms, (Arc::new(|_| {}), Rng::from_seed(1)));
+        let listener: offhook_gateway::operate::Listener =
+            Arc::new(|_| Box::pin(std::future::ready(())));
+        let desk = Desk::new(store, books, terms, (listener, Rng::from_seed(1)));
         Self { routes: routes(desk, &Secret(TOKEN.into())), folder }
     }
 
