@@ -165,7 +165,8 @@ impl Leg {
             proof: if sent { ending.proof } else { Proof::NotSent },
             by: ending.by,
             cause: ending.cause,
-            sip: ending.sip,
+            // Whoever hung up later: the final response was an answer.
+            sip: ending.sip.or(attempt.known.times.answered.map(|_| 200)),
             q850: ending.q850,
             at: WallTime(ending.wall.0.saturating_sub(millis(silent))),
             talked: talked.saturating_sub(silent),
