@@ -11,6 +11,7 @@ use crate::header::{Headers, Name};
 use crate::text::Text;
 use crate::uri::Uri;
 
+pub(crate) use body::part;
 pub use method::Method;
 
 /// One SIP message.

@@ -3,7 +3,7 @@
 use super::respond::merge_key;
 use super::{Agent, Body, Drop, Flow, Handle, Misdeed, PeerId, Way};
 use crate::header::{Headers, Name};
-use crate::message::{Message, Method, Request, Response};
+use crate::message::{self, Message, Method, Request, Response};
 use crate::parse::{self, Rejected, Screen};
 use crate::text::Text;
 
@@ -194,8 +194,11 @@ pub(crate) fn dialog_key(headers: &Headers) -> Option<(Text, Text)> {
     Some((headers.call_id().ok()?, headers.to().ok()?.tag()?.clone()))
 }
 
-/// What a message carries.
+/// What a message carries: its description where that is a part of several (RFC 5621 §3), such as beside ISUP.
 pub(crate) fn body_of(headers: &Headers, bytes: &[u8]) -> Option<Body> {
+    if let Some(description) = message::part(headers, bytes, ("application", "sdp")) {
+        return (!description.is_empty()).then(|| Body::sdp(description.to_vec()));
+    }
     let kind = headers.get(&Name::ContentType).map(|kind| kind.decoded().into_owned());
     let (kind, bytes) = (kind.unwrap_or_default(), bytes.to_vec());
     (!bytes.is_empty()).then_some(Body { kind, bytes })

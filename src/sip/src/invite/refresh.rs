@@ -22,6 +22,9 @@ pub(crate) struct Session {
 /// How long after a refresh that failed, or that had to wait, the next is tried.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// A peer that asks for less than RFC 4028 §4 allows is humoured, but not without end.
+const SOONEST: Duration = Duration::from_secs(1);
+
 impl Agent {
     /// A 2xx that we sent or received says how the session is kept alive.
     pub(super) fn session_agreed(
@@ -41,7 +44,7 @@ impl Agent {
         call.session.interval = Some(interval);
         call.session.ours = (refresher != Some(Refresher::Uas)) == we_asked;
         if call.session.ours {
-            self.clock(handle, Clock::Refresh, interval / 2);
+            self.clock(handle, Clock::Refresh, (interval / 2).max(SOONEST));
             self.clock(handle, Clock::Expire, interval);
         } else {
             // RFC 4028 §10: the BYE is sent before the interval is over, by 32 s or a third.

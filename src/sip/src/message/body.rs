@@ -4,7 +4,7 @@ use crate::header::{Headers, MediaType, Name, Value};
 use crate::parse::{end_of_head, header_of, unfolded};
 
 /// The body of this type, whole or as a part.
-pub(super) fn part<'a>(
+pub(crate) fn part<'a>(
     headers: &Headers,
     body: &'a [u8],
     wanted: (&str, &str),
