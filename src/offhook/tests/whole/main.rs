@@ -1,13 +1,21 @@
 //! Stories about the real binary over loopback, one file each, all linked into one test program.
 
+mod baresip;
 mod caller;
 mod hostile_http;
 mod hostile_media_port;
 mod hostile_tokens;
+mod kamailio;
 mod operators;
 mod phone;
+mod phone_baresip;
 mod phone_caller;
+mod phone_kamailio;
+mod phone_sipp_caller;
+mod phone_sipp_carrier;
 mod python_livekit;
 mod server;
+mod sip_torture;
+mod sipp;
 mod startup;
 mod whip_whep_aiortc;

@@ -55,7 +55,8 @@ impl Server {
         serde_json::from_str(&answer.body).unwrap_or(Value::Null)
     }
 
-    /// Add a trunk to a carrier on a port of loopback, with further settings over the defaults.
+    /// Add a trunk to a carrier on a port of loopback, with further settings over the defaults. The gateway knows it,
+    /// and whatever was set up before it, when this returns.
     pub fn trunk(&self, name: &str, port: u16, settings: &Value) {
         let mut all = Map::new();
         all.insert("proxy".into(), format!("sip:127.0.0.1:{port}").into());
@@ -63,6 +64,8 @@ impl Server {
         all.insert("ping_s".into(), 0.into());
         all.extend(settings.as_object().cloned().unwrap_or_default());
         self.admin("PUT", &format!("/v1/trunks/{name}"), &json!({"deck": "buy", "settings": all}));
+        let series = format!("offhook_gateway_trunk_up{{trunk=\"{name}\"}}");
+        self.until("trunk", || self.metrics().contains(&series).then_some(()));
     }
 
     /// Call detail records as docs/CDR.md names their fields, oldest first, open ones too.
@@ -84,9 +87,13 @@ impl Server {
 
     /// A metric's value, by its name with labels; zero where it is not there.
     pub fn metric(&self, name: &str) -> f64 {
-        let text = http(self.admin, "GET", "/metrics", &[], "").map(|a| a.body).unwrap_or_default();
+        let text = self.metrics();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+    }
+
+    fn metrics(&self) -> String {
+        http(self.admin, "GET", "/metrics", &[], "").map(|a| a.body).unwrap_or_default()
     }
 
     /// What `look` finds, as soon as it finds something.

@@ -24,6 +24,8 @@ pub struct Server {
     /// Lines of its standard output; ends when the process does.
     output: Receiver<String>,
     folder: PathBuf,
+    /// What warnings may say.
+    expected: Vec<&'static str>,
     /// Public port.
     pub http: u16,
     /// Admin port.
@@ -64,7 +66,8 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let output = lines(child.stdout.take().expect("its output"));
-        let mut server = Self { child, output, folder, http: 0, admin: 0 };
+        let expected = Vec::new();
+        let mut server = Self { child, output, folder, expected, http: 0, admin: 0 };
         server.http = server.told_port();
         server.admin = server.told_port();
         server
@@ -88,6 +91,11 @@ impl Server {
         let folder = std::mem::take(&mut self.folder);
         drop(self);
         Self::start_in(folder, extra)
+    }
+
+    /// Warnings that say this are part of the story.
+    pub fn expect(&mut self, words: &'static str) {
+        self.expected.push(words);
     }
 
     /// The log so far.
@@ -146,7 +154,9 @@ impl Drop for Server {
             eprintln!("---- server log ----\n{log}");
             return;
         }
-        let bad = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let expected = |line: &str| self.expected.iter().any(|words| line.contains(words));
+        let bad =
+            |line: &&str| (line.contains(" WARN ") || line.contains(" ERROR ")) && !expected(line);
         let unexpected: Vec<&str> = log.lines().filter(bad).collect();
         assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
     }
