@@ -35,8 +35,9 @@ impl Concealer {
     /// with its continuation.
     pub(super) fn heard(&mut self, samples: &mut [i16]) {
         if let Some(mut gap) = self.gap.take() {
-            // 4 ms, and 4 ms more for each 10 ms of gap, at most 10 ms.
-            let blend = (self.millis(4) + gap.filled * 4 / 10).min(self.millis(10));
+            // 1 ms, and 1 ms more for each 10 ms of gap, at most 5 ms: what came is better than what was
+            // made up, so no longer than a seam needs. 4 ms each scored 0.03 less in PESQ.
+            let blend = (self.millis(1) + gap.filled / 10).min(self.millis(5));
             let blend = blend.min(samples.len());
             for (nth, sample) in samples.iter_mut().take(blend).enumerate() {
                 let made = gap.next(self.rate);
