@@ -53,6 +53,8 @@ const CHECKPOINT_PAGES: &str = "16384";
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Many price lists may be imported at a time, and none while those that were never finished are removed.
+    imports: tokio::sync::RwLock<()>,
     /// Held, not read: dropping it lets the next process in. A reader has none.
     _lock: Option<File>,
 }
@@ -80,7 +82,7 @@ impl Sqlite {
             .map_err(explain)?;
         schema::update(&writer).await?;
         let readers = readers(options).await?;
-        Ok(Self { writer, readers, _lock: Some(lock) })
+        Ok(Self { writer, readers, imports: Default::default(), _lock: Some(lock) })
     }
 
     /// Open the file of another process, which may be running, only to read. Whatever would write is
@@ -88,7 +90,8 @@ impl Sqlite {
     pub async fn open_reader(path: &Path) -> Result<Self, Error> {
         let readers = readers(options(path)).await?;
         schema::check(&readers).await?;
-        Ok(Self { writer: readers.clone(), readers, _lock: None })
+        let imports = Default::default();
+        Ok(Self { writer: readers.clone(), readers, imports, _lock: None })
     }
 
     /// Finish what is under way and close every connection. What comes after is

@@ -102,6 +102,7 @@ impl Decks for Sqlite {
         if let Some(known) = known.filter(same) {
             return Ok(known);
         }
+        let _unfinished = self.imports.read().await;
         let id = self.start_deck(deck).await?;
         let places: Vec<_> = (0i64..).zip(deck.rows).collect();
         for step in places.chunks(STEP) {
@@ -161,6 +162,7 @@ impl Decks for Sqlite {
     }
 
     async fn prune_decks(&self, keep: u32) -> Result<u64, Error> {
+        let _finished = self.imports.write().await;
         let done = sqlx::query(
             "DELETE FROM decks WHERE published_at IS NULL OR (SELECT COUNT(*) FROM decks newer \
              WHERE newer.name = decks.name AND newer.version > decks.version \
