@@ -25,7 +25,7 @@ test: web        ## everything that must be green: unit, simulation, whole binar
 e2e: web         ## only the browser and SDK stories
 	@scripts/e2e
 
-bench: web       ## CPU per forwarded packet beside the minimal relay, ratings of latency (release build)
+bench: web       ## CPU per forwarded packet, ratings, reservations, transcoded and whole phone calls, latency (release build)
 	@scripts/bench
 
 loadtest: web    ## the 1 to 50 video scenario against a server of its own (release build)

@@ -6,10 +6,11 @@
 //! receivers, and reports
 //! what arrived, how late, and what it cost the server in CPU time and memory. Everything is bounded in count and time.
 //!
-//! `offhook-loadtest carrier` is the far end of phone calls.
+//! `offhook-loadtest carrier` is the far end of phone calls, and `offhook-loadtest phone` places many.
 
 mod carrier;
 mod peer;
+mod phone;
 mod process;
 mod report;
 mod scenario;
@@ -35,6 +36,8 @@ enum Scenario {
     Video(Load),
     /// A telephone company: takes calls over SIP, and places them.
     Carrier(carrier::Listen),
+    /// Many calls over the phone network, from reservation to closed record.
+    Phone(phone::Load),
 }
 
 /// What to play and against whom.
@@ -86,6 +89,7 @@ fn main() -> Result<()> {
         match scenario {
             Scenario::Video(load) => scenario::video(load).await,
             Scenario::Carrier(options) => carrier::run(options).await,
+            Scenario::Phone(load) => phone::run(load).await,
         }
     })
 }

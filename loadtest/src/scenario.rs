@@ -25,7 +25,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub async fn video(load: Load) -> Result<()> {
     let server = match &load.url {
         Some(url) => Server::running(url.clone(), load.pid),
-        None => Server::start(&load.server, &load.key, &load.secret).await?,
+        None => {
+            let keys = format!("[api_keys]\n{} = {:?}\n", load.key, load.secret);
+            Server::start(&load.server, &keys).await?
+        }
     };
     let mut runs = Vec::new();
     for number in 0..load.runs {

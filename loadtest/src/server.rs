@@ -12,8 +12,12 @@ use tokio::process::{Child, ChildStdout, Command};
 pub struct Server {
     /// Where WHIP and WHEP live.
     pub url: String,
+    /// Where operators reach it, when it is ours.
+    pub admin: String,
     /// Its process, when known.
     pub pid: Option<u32>,
+    /// Its configuration, when it is ours.
+    pub config: PathBuf,
     child: Option<Child>,
     folder: Option<PathBuf>,
 }
@@ -21,11 +25,11 @@ pub struct Server {
 impl Server {
     /// One that runs already.
     pub fn running(url: String, pid: Option<u32>) -> Self {
-        Self { url, pid, child: None, folder: None }
+        Self { url, pid, admin: String::new(), config: PathBuf::new(), child: None, folder: None }
     }
 
-    /// Start `binary` and wait until it is ready.
-    pub async fn start(binary: &Path, key: &str, secret: &str) -> Result<Self> {
+    /// Start `binary` with more lines of TOML than every run needs, and wait until it is ready.
+    pub async fn start(binary: &Path, extra: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("offhook-load-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let config = folder.join("offhook.toml");
@@ -34,7 +38,7 @@ impl Server {
             format!(
                 "[http]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
                  [media]\nudp_port = 0\nadvertise = [\"127.0.0.1\"]\n\
-                 [store]\npath = {:?}\n[api_keys]\n{key} = \"{secret}\"\n",
+                 [store]\npath = {:?}\n{extra}",
                 folder.join("offhook.db")
             ),
         )?;
@@ -49,22 +53,26 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let output = child.stdout.take().context("its output")?;
-        let said = tokio::time::timeout(Duration::from_secs(20), first_line(output)).await;
-        let url =
-            said.ok().flatten().and_then(|line| line.split(' ').next_back().map(str::to_owned));
+        let said = tokio::time::timeout(Duration::from_secs(20), addresses(output)).await;
         let log = || std::fs::read_to_string(folder.join("server.log")).unwrap_or_default();
-        let url = url.with_context(|| format!("the server did not become ready:\n{}", log()))?;
-        Ok(Self { url, pid: child.id(), child: Some(child), folder: Some(folder) })
+        let not_ready = || format!("the server did not become ready:\n{}", log());
+        let [url, admin] = said.ok().flatten().with_context(not_ready)?;
+        let pid = child.id();
+        Ok(Self { url, admin, pid, config, child: Some(child), folder: Some(folder) })
     }
 }
 
-/// The server prints its address once calls can be placed.
-async fn first_line(output: ChildStdout) -> Option<String> {
+/// The server prints its public and its operators' address once calls can be placed.
+async fn addresses(output: ChildStdout) -> Option<[String; 2]> {
     let mut lines = BufReader::new(output).lines();
-    let first = lines.next_line().await.ok().flatten();
+    let mut told = [String::new(), String::new()];
+    for address in &mut told {
+        let line = lines.next_line().await.ok().flatten()?;
+        *address = line.split(' ').next_back()?.to_owned();
+    }
     // Keep reading, or the server would meet a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    first
+    Some(told)
 }
 
 impl Drop for Server {
