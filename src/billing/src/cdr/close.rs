@@ -7,7 +7,7 @@ use offhook_types::{Micros, WallTime};
 
 use super::{Cdr, End, Ender, Evidence, Interim, Pinned, Proof};
 use crate::ledger::{Book, Cover, House, Op, Part, Purpose, Transfer, TransferId};
-use crate::rate::Charge;
+use crate::rate::{Charge, affordable};
 
 /// A record that has just been closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,9 @@ impl Cdr {
             (Some(answered), last) => (Proof::LastMedia, last.unwrap_or(answered).max(answered)),
             (None, _) => (Proof::NeverAnswered, now),
         };
-        let talked = self.talked();
+        // It was not allowed to go on for longer than was paid for, whatever the clocks of media say.
+        let paid = affordable(&self.opening.sell.rate, self.reserved).ok().flatten();
+        let talked = self.talked().min(paid.unwrap_or(Duration::MAX));
         Evidence {
             proof,
             by: Ender::House,

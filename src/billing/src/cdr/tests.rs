@@ -125,6 +125,17 @@ fn a_crash_ends_the_call_at_its_newest_media() {
 }
 
 #[test]
+fn after_a_crash_nobody_pays_more_than_was_set_aside() {
+    // Two seconds cost 4000, and a third would be begun.
+    let poor = Opening { reserve: Micros(4000), ..opening(1) };
+    let mut cdr = Cdr::open(poor).unwrap();
+    cdr.update(&answered());
+    let left = cdr.evidence_left(WallTime(500_000));
+    assert_eq!(left.talked, Duration::from_secs(2));
+    assert_eq!(cdr.close(&left).unwrap().cdr.end.unwrap().sell.amount, Micros(4000));
+}
+
+#[test]
 fn reservations_grow_and_never_shrink() {
     let mut cdr = Cdr::open(opening(1)).unwrap();
     let reservation = cdr.reservation().unwrap();

@@ -145,21 +145,20 @@ impl Leg {
 
     /// Close the record of the attempt.
     pub(super) fn close_attempt(&mut self, ending: &Ending) {
-        let answered = self.meter.as_ref().map(|meter| meter.answered);
+        let talked = self.meter.as_ref().map(|meter| meter.talked(ending.at)).unwrap_or_default();
         if let Some(mut attempt) = self.attempt.take() {
-            self.close(&mut attempt, ending, answered);
+            self.close(&mut attempt, ending, talked);
             self.attempt = Some(attempt);
         }
     }
 
-    /// Close a record, once. `answered` is since when it was talked.
-    pub(super) fn close(&mut self, attempt: &mut Attempt, ending: &Ending, answered: Option<Time>) {
+    /// Close a record, once. It was talked for so long.
+    pub(super) fn close(&mut self, attempt: &mut Attempt, ending: &Ending, talked: Duration) {
         if !attempt.open || attempt.closed {
             return;
         }
         attempt.closed = true;
         let sent = attempt.known.times.invited.is_some();
-        let talked = answered.map_or(Duration::ZERO, |from| ending.at.since(from));
         let silent = ending.silent.min(talked);
         let evidence = Evidence {
             proof: if sent { ending.proof } else { Proof::NotSent },

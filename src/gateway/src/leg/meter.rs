@@ -61,6 +61,13 @@ impl Meter {
         }
     }
 
+    /// How long it was talked until then. A timer that fires late is no reason to charge for more than was
+    /// set aside.
+    pub(super) fn talked(&self, until: Time) -> Duration {
+        let talked = until.since(self.answered);
+        if self.unlimited { talked } else { talked.min(self.next.ends()) }
+    }
+
     fn progress(&self, now: Time) -> Progress {
         Progress { talked: now.since(self.answered), reserved: self.reserved }
     }

@@ -1,5 +1,7 @@
 //! An answered call: keys, hold, new offers from the far side, transfers, loss of media.
 
+use core::time::Duration;
+
 use offhook_billing::cdr::{Direction, Ender};
 use offhook_sip::agent::{Body, Command as Sip, Event as SipEvent};
 use offhook_types::Time;
@@ -138,8 +140,10 @@ impl Leg {
         match from {
             Side::Carrier => {
                 let last = self.attempt.as_ref().and_then(|at| at.known.times.last_in);
-                let silent = last.map_or(0, |last| now.wall.0.saturating_sub(last.0));
-                let silent = core::time::Duration::from_millis(silent);
+                // A far side that was never heard has been silent since the answer.
+                let silent = last.map_or(Duration::MAX, |last| {
+                    Duration::from_millis(now.wall.0.saturating_sub(last.0))
+                });
                 self.end(now, Ending::media_lost(now, silent));
             }
             // Our own relay: call control ends the call when its person is gone, so this is a fault.

@@ -2,6 +2,8 @@
 //! the place of the first when it answers. It is priced and routed like any other call, and its record is
 //! one of its own; the first goes on until then.
 
+use core::time::Duration;
+
 use offhook_billing::cdr::{Direction, Ender, Opening, Recorded};
 use offhook_billing::route::Shown;
 use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
@@ -139,7 +141,7 @@ impl Leg {
         let carrier = body.and_then(|body| attempt.line.take_answer(&body.bytes).ok());
         let Some(carrier) = carrier else {
             self.sip(attempt.handle, Sip::HangUp { reason: None });
-            self.close(&mut attempt, &Ending::unfit(now), None);
+            self.close(&mut attempt, &Ending::unfit(now), Duration::ZERO);
             return self.sip(asked_by, Sip::ReferStatus { status: 488 });
         };
         attempt.known.times.answered = Some(now.wall);
@@ -163,7 +165,7 @@ impl Leg {
     fn close_transfer(&mut self, now: Now, ended: &Ended) {
         let attempt = self.transfer.as_mut().and_then(|transfer| transfer.attempt.take());
         if let Some(mut attempt) = attempt {
-            self.close(&mut attempt, &Ending::of_refusal(now, ended), None);
+            self.close(&mut attempt, &Ending::of_refusal(now, ended), Duration::ZERO);
         }
     }
 
@@ -175,7 +177,7 @@ impl Leg {
         };
         if attempt.open {
             self.sip(attempt.handle, Sip::HangUp { reason: None });
-            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), None);
+            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), Duration::ZERO);
         } else {
             self.orphans.push(attempt);
         }
@@ -189,7 +191,7 @@ impl Leg {
         let mut attempt = self.orphans.swap_remove(place);
         if opened {
             attempt.open = true;
-            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), None);
+            self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), Duration::ZERO);
         }
     }
 }

@@ -26,6 +26,17 @@ fn the_last_money_is_warned_of_and_cut_off_at_its_end() {
 }
 
 #[test]
+fn a_timer_that_fires_late_charges_for_no_more_than_was_set_aside() {
+    let mut world = World::talking();
+    world.after(40.5, "extend");
+    let cause = Cause::CreditEnded;
+    let last = grant(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
+    world.check(Input::Extended(Ok(last)), "");
+    world.after(52.0, "hang up, tell ended credit_ended, close bridge");
+    world.check(closed(), "close hang_up credit_ended 90.0s");
+}
+
+#[test]
 fn money_that_comes_in_after_the_warning_goes_on() {
     let mut world = World::talking();
     world.after(40.5, "extend");

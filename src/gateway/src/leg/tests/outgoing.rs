@@ -176,6 +176,15 @@ fn silence_of_the_far_side_is_not_charged() {
 }
 
 #[test]
+fn a_far_side_that_was_never_heard_is_not_charged() {
+    let mut world = World::talking();
+    world.after(10.0, "");
+    let lost = crate::bridge::Event::MediaLost { from: crate::bridge::Side::Carrier };
+    world.check(Input::Bridge(lost), "hang up, tell ended media_lost, close bridge");
+    world.check(closed(), "close media_lost media_lost 0.0s");
+}
+
+#[test]
 fn hold_is_offered_and_what_the_far_side_does_is_told() {
     let mut world = World::talking();
     let hold = |held| command(Command::Hold { phone: PHONE, held });
