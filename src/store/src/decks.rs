@@ -50,6 +50,6 @@ pub trait Decks: Send + Sync {
         version: Option<u32>,
     ) -> Result<Option<(Label, Vec<Row>)>, Error>;
 
-    /// Forget imports that broke off, and all but the newest `keep` versions of each list; how many.
+    /// Forget all but the newest `keep` versions of each list; how many. What is being imported stays.
     async fn prune_decks(&self, keep: u32) -> Result<u64, Error>;
 }

@@ -31,7 +31,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row, SqlitePool, SqliteTransaction};
+use sqlx::{ConnectOptions, Connection, Row, SqlitePool, SqliteTransaction};
 
 use crate::Error;
 
@@ -71,6 +71,12 @@ impl Sqlite {
             .acquire_slow_threshold(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
+            // Where a write failed, on a full disk say, SQLite has rolled back by itself and the library
+            // does not know: the connection would refuse every transaction for ever.
+            .before_acquire(|connection, _| {
+                let sound = !connection.is_in_transaction();
+                Box::pin(async move { Ok(sound) })
+            })
             .connect_with(
                 options
                     .clone()
@@ -81,6 +87,7 @@ impl Sqlite {
             .await
             .map_err(explain)?;
         schema::update(&writer).await?;
+        decks::forget_broken_off(&writer).await?;
         let readers = readers(options).await?;
         Ok(Self { writer, readers, imports: Default::default(), _lock: Some(lock) })
     }

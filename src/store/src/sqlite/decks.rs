@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use offhook_billing::deck::{ContentHash, Label, Row};
 use offhook_types::WallTime;
+use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
 use super::many::Insert;
@@ -69,6 +70,13 @@ fn read_row(row: &SqliteRow, destinations: &mut Destinations) -> Result<Row, Err
 
 const NEWEST: &str = "SELECT * FROM decks WHERE name = ?1 AND published_at IS NOT NULL \
                       AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1";
+
+/// Forget imports that broke off with an earlier process. Later this would take away what is being
+/// imported.
+pub(super) async fn forget_broken_off(writer: &SqlitePool) -> Result<(), Error> {
+    let done = sqlx::query("DELETE FROM decks WHERE published_at IS NULL").execute(writer).await;
+    done.map(drop).map_err(explain)
+}
 
 impl Sqlite {
     async fn newest_deck(&self, name: &str) -> Result<Option<DeckEntry>, Error> {
@@ -164,8 +172,8 @@ impl Decks for Sqlite {
     async fn prune_decks(&self, keep: u32) -> Result<u64, Error> {
         let _finished = self.imports.write().await;
         let done = sqlx::query(
-            "DELETE FROM decks WHERE published_at IS NULL OR (SELECT COUNT(*) FROM decks newer \
-             WHERE newer.name = decks.name AND newer.version > decks.version \
+            "DELETE FROM decks WHERE published_at IS NOT NULL AND (SELECT COUNT(*) FROM decks \
+             newer WHERE newer.name = decks.name AND newer.version > decks.version \
              AND newer.published_at IS NOT NULL) >= ?",
         )
         .bind(i64::from(keep.max(1)))

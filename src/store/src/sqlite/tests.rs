@@ -5,7 +5,7 @@ use offhook_types::{CallId, WallTime};
 
 use super::*;
 use crate::conformance::{self, sign_up};
-use crate::{Calls, Users};
+use crate::{Calls, Decks, Users};
 
 /// A folder of its own that goes away with the test.
 struct Folder(PathBuf);
@@ -34,6 +34,40 @@ async fn sqlite_conforms() {
     let folder = Folder::new();
     let store = Sqlite::open(&folder.file()).await.unwrap();
     conformance::check(&store).await;
+}
+
+#[tokio::test]
+async fn it_writes_again_once_there_is_room() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.file()).await.unwrap();
+    // As on a full disk: the file may not grow.
+    let full = sqlx::raw_sql("PRAGMA max_page_count = 1");
+    full.execute(&store.writer).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    let much = "INSERT INTO outbox (key, body, created_at, due_at) \
+                VALUES ('k', hex(zeroblob(1000000)), 0, 0)";
+    let failed = sqlx::raw_sql(much).execute(&mut *tx).await;
+    assert!(failed.is_err());
+    drop(tx);
+    sign_up(&store, 1).await;
+}
+
+#[tokio::test]
+async fn an_import_in_progress_is_not_pruned_and_one_that_broke_off_is_forgotten() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.file()).await.unwrap();
+    let begun = "INSERT INTO decks (name, version, currency, hash, size) \
+                 VALUES ('retail', 1, 'USD', x'00', 1)";
+    sqlx::raw_sql(begun).execute(&store.writer).await.unwrap();
+    assert_eq!(store.prune_decks(1).await.unwrap(), 0);
+    let many = "SELECT COUNT(*) FROM decks";
+    let kept: i64 = sqlx::query_scalar(many).fetch_one(&store.readers).await.unwrap();
+    assert_eq!(kept, 1);
+    store.close().await;
+    drop(store);
+    let store = Sqlite::open(&folder.file()).await.unwrap();
+    let left: i64 = sqlx::query_scalar(many).fetch_one(&store.readers).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]
