@@ -13,6 +13,9 @@ pub fn start(log: &Log) -> anyhow::Result<()> {
     };
     let filter = EnvFilter::try_new(&filter).context("[log] level is not a filter")?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written, on a full disk say, is lost. By default the library would say so on
+    // standard error, and whoever had something to log would panic when that fails too.
+    let lines = lines.log_internal_errors(false);
     match log.format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

@@ -94,7 +94,8 @@ impl Writer {
         match done {
             Ok(()) => self.committed(&batch, answers),
             Err(error) => {
-                tracing::error!(%error, requests = answers.requests.len(), "books not written");
+                let (requests, cause) = (answers.requests.len(), cause(&error));
+                tracing::error!(%error, cause, requests, "books not written");
                 self.failed(&mut answers);
             }
         }
@@ -115,7 +116,7 @@ impl Writer {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "books cannot be read");
+                tracing::error!(%error, cause = cause(&error), "books cannot be read");
                 self.back_off();
                 false
             }
@@ -162,7 +163,7 @@ impl Writer {
                 Ok(Some(transfer)) => state.recall(Settled::Booked(transfer)),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%error, "books cannot be read");
+                    tracing::error!(%error, cause = cause(&error), "books cannot be read");
                     return Err(Error::Unavailable);
                 }
             }
@@ -222,6 +223,11 @@ impl Writer {
             }
         });
     }
+}
+
+/// What is behind an error, for the log.
+fn cause(error: &dyn std::error::Error) -> Option<impl tracing::Value> {
+    error.source().map(tracing::field::display)
 }
 
 fn refuse(requests: Vec<Request>) {

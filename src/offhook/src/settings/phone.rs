@@ -109,7 +109,10 @@ fn bridges(phone: &Phone) -> bridge::Config {
 
 /// How each bridge is opened.
 fn bridge(phone: &Phone) -> bridge::Options {
-    bridge::Options { media_timeout: s(phone.media.silence_s), ..bridge::Options::default() }
+    let options = bridge::Options::default();
+    // After a crash a call is charged until what was stored last: twice in each slice at least.
+    let evidence_interval = options.evidence_interval.min(slicing(phone).length / 2);
+    bridge::Options { media_timeout: s(phone.media.silence_s), evidence_interval, ..options }
 }
 
 /// What is kept for how long.

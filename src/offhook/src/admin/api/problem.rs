@@ -59,7 +59,8 @@ impl From<Error> for Problem {
             Error::Missing { .. } => (StatusCode::NOT_FOUND, Vec::new()),
             Error::Conflict(_) => (StatusCode::CONFLICT, Vec::new()),
             Error::Store(error) => {
-                tracing::warn!(%error, "an operator's request failed at the store");
+                let cause = std::error::Error::source(error).map(tracing::field::display);
+                tracing::warn!(%error, cause, "an operator's request failed at the store");
                 (StatusCode::SERVICE_UNAVAILABLE, Vec::new())
             }
             Error::Unreadable(_) | Error::Books => (StatusCode::SERVICE_UNAVAILABLE, Vec::new()),
