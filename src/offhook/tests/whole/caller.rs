@@ -30,7 +30,11 @@ impl Caller {
         };
         post("/v1/auth/code", json!({"number": number}));
         let tokens = post("/v1/auth/verify", json!({"number": number, "code": "123456"}));
-        let token = tokens["accessToken"].as_str().expect("a token").to_owned();
+        Self::connect(server, tokens["accessToken"].as_str().expect("a token").to_owned())
+    }
+
+    /// Connect with an access token.
+    pub fn connect(server: &Server, token: String) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", server.http)).expect("a connection");
         let url = format!("ws://127.0.0.1:{}/v1/connect", server.http);
         let (socket, _) = tungstenite::client(url, stream).expect("a WebSocket");

@@ -2,6 +2,8 @@
 
 mod baresip;
 mod caller;
+mod far_end;
+mod faults;
 mod hostile_http;
 mod hostile_media_port;
 mod hostile_tokens;

@@ -56,7 +56,10 @@ impl Server {
         );
         fs::write(folder.join("offhook.toml"), config).expect("the configuration");
         let log = File::create(folder.join("server.log")).expect("the log");
-        let mut child = Command::new(binary())
+        // A write beyond a limit on the size of files shall fail, not end the process.
+        let mut child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(binary())
             .args(["serve", "--config"])
             .arg(folder.join("offhook.toml"))
             .stdin(Stdio::null())
@@ -88,9 +91,27 @@ impl Server {
     pub fn kill_and_restart(mut self, extra: &str) -> Self {
         self.child.kill().expect("kill");
         self.child.wait().expect("wait");
+        self.assert_no_trouble();
         let folder = std::mem::take(&mut self.folder);
+        let expected = std::mem::take(&mut self.expected);
         drop(self);
-        Self::start_in(folder, extra)
+        let mut server = Self::start_in(folder, extra);
+        server.expected = expected;
+        server
+    }
+
+    fn assert_no_trouble(&self) {
+        let log = self.log();
+        let expected = |line: &str| self.expected.iter().any(|words| line.contains(words));
+        let bad =
+            |line: &&str| (line.contains(" WARN ") || line.contains(" ERROR ")) && !expected(line);
+        let unexpected: Vec<&str> = log.lines().filter(bad).collect();
+        assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
+    }
+
+    /// The file of its database.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("offhook.db")
     }
 
     /// Warnings that say this are part of the story.
@@ -146,19 +167,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("---- server log ----\n{}", self.log());
+        } else {
+            self.assert_no_trouble();
+        }
         if !self.folder.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.folder);
         }
-        if std::thread::panicking() {
-            eprintln!("---- server log ----\n{log}");
-            return;
-        }
-        let expected = |line: &str| self.expected.iter().any(|words| line.contains(words));
-        let bad =
-            |line: &&str| (line.contains(" WARN ") || line.contains(" ERROR ")) && !expected(line);
-        let unexpected: Vec<&str> = log.lines().filter(bad).collect();
-        assert!(unexpected.is_empty(), "unexpected warnings:\n{}", unexpected.join("\n"));
     }
 }
 
