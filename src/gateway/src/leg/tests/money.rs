@@ -32,7 +32,9 @@ fn a_timer_that_fires_late_charges_for_no_more_than_was_set_aside() {
     let cause = Cause::CreditEnded;
     let last = grant(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
     world.check(Input::Extended(Ok(last)), "");
-    world.after(52.0, "hang up, tell ended credit_ended, close bridge");
+    world.at += secs(52);
+    world.leg.handle_timeout(at(world.at));
+    world.expect("hang up, tell ended credit_ended, close bridge");
     world.check(closed(), "close hang_up credit_ended 90.0s");
 }
 
