@@ -41,7 +41,8 @@ impl Baresip {
         let modules: String = modules.iter().map(|name| format!("module {name}\n")).collect();
         let config = format!(
             "sip_listen 127.0.0.1:{port}\nmodule_path /usr/lib/baresip/modules\n{modules}\
-             audio_source ausine,440\nausrc_srate 48000\nausrc_channels 2\naudio_player aubridge,none\naudio_alert aubridge,none\n\
+             audio_source ausine,440\nausrc_srate 48000\nausrc_channels 2\n\
+             audio_player aubridge,none\naudio_alert aubridge,none\n\
              net_interface 127.0.0.1\nrtp_ports 20000-29999\n"
         );
         let account =
