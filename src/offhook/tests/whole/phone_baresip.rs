@@ -15,10 +15,12 @@ fn packets(record: &Value, way: &str) -> u64 {
     record[format!("{way}_carrier_packets")].as_u64().unwrap_or(0)
 }
 
-/// Wait until this many packets came on so many calls.
+/// Wait until so many calls stand, and then until packets came on all of them: they come at one rate.
 fn until_heard(server: &Server, calls: usize) {
     let packets = "offhook_gateway_bridge_events_total{kind=\"from_carrier\"}";
-    let wanted = (calls as u64 * FLOWS * 2) as f64;
+    let legs = calls as f64;
+    server.until("every call", || (server.metric("offhook_gateway_legs") == legs).then_some(()));
+    let wanted = server.metric(packets) + legs * (FLOWS * 2) as f64;
     server.until("sound", || (server.metric(packets) >= wanted).then_some(()));
 }
 
