@@ -12,6 +12,8 @@ use crate::sipp::Sipp;
 enum App {
     /// Hangs up once it is answered.
     HangsUp,
+    /// Hangs up once a second phone has answered too, and was turned away.
+    HangsUpOnTwo,
     /// Waits for the end.
     Waits,
     /// Takes the call back once it rings.
@@ -24,18 +26,24 @@ fn call(scenario: &'static str, calls: u32, settings: &Value, app: App) -> Vec<V
     let sipp = Sipp::carrier(&server, scenario, calls);
     server.trunk("carrier", sipp.port, settings);
     let mut caller = Caller::sign_up(&server, "+12025550101");
-    talk(&mut caller, app);
+    talk(&server, &mut caller, app);
     sipp.finish();
     let records = server.closed_records(1);
     server.assert_at_rest();
     records
 }
 
-fn talk(caller: &mut Caller, app: App) {
+fn talk(server: &Server, caller: &mut Caller, app: App) {
     let id = caller.call(&format!("{AREA}0001"));
     match app {
         App::HangsUp => {
             caller.wait("accepted");
+            caller.hang_up(&id);
+        }
+        App::HangsUpOnTwo => {
+            caller.wait("accepted");
+            let second = "offhook_gateway_sip_misdeeds_total{kind=\"second_answer\"}";
+            server.until("second answer", || (server.metric(second) > 0.0).then_some(()));
             caller.hang_up(&id);
         }
         App::TakesBack => {
@@ -100,7 +108,7 @@ fn a_trunk_that_may_not_redirect_does_not() {
     let server = Server::phone("");
     let sipp = Sipp::carrier(&server, "moved", 1);
     server.trunk("carrier", sipp.port, &json!({}));
-    talk(&mut Caller::sign_up(&server, "+12025550101"), App::Waits);
+    talk(&server, &mut Caller::sign_up(&server, "+12025550101"), App::Waits);
     sipp.finish();
     let records = server.closed_records(1);
     assert_eq!(records.len(), 1, "{records:?}");
@@ -149,7 +157,7 @@ fn a_carrier_that_answers_no_bye_closes_nothing_twice() {
 
 #[test]
 fn the_second_phone_that_answers_is_hung_up() {
-    one("forked", &json!({}), App::HangsUp, HUNG_UP);
+    one("forked", &json!({}), App::HangsUpOnTwo, HUNG_UP);
 }
 
 #[test]
@@ -177,7 +185,7 @@ fn a_trunk_that_is_out_of_service_is_followed_by_the_next() {
         (Sipp::carrier(&server, "unavailable", 1), Sipp::carrier(&server, "answer", 1));
     server.trunk("down", down.port, &json!({"priority": 1}));
     server.trunk("up", up.port, &json!({"priority": 2}));
-    talk(&mut Caller::sign_up(&server, "+12025550101"), App::HangsUp);
+    talk(&server, &mut Caller::sign_up(&server, "+12025550101"), App::HangsUp);
     down.finish();
     up.finish();
     let records = server.closed_records(2);
