@@ -78,7 +78,7 @@ impl Stage {
         stage.tool(&[&trunk[..], &shown].concat(), true).await?;
         // One rule of our own takes the place of the built-in ones.
         let rule = ["fraud", "put", "none", "--set", "measure=concurrent"];
-        let never = ["--set", "limit=\"1000000\"", "--set", "action=warn"];
+        let never = ["--set", "limit=1000000", "--set", "action=warn"];
         stage.tool(&[&rule[..], &never].concat(), true).await?;
         Ok(stage)
     }
