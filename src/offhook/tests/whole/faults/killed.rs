@@ -116,7 +116,7 @@ fn story(seed: u64) {
         assert!(expect >= 0, "{account}");
     }
     // Whoever was talked to when the server was killed has paid for what was shown to be talked.
-    let left = server.records().iter().filter(|r| r["proof"] == "last_media").cloned().count();
+    let left = server.records().iter().filter(|r| r["proof"] == "last_media").count();
     assert!(left > 0 && charged(&server.records()) > 0, "{:#?}", server.records());
     server.assert_at_rest();
 }
