@@ -183,6 +183,8 @@ struct Exchange {
     quotes: Quotes,
     legs: HashMap<PhoneId, (Leg, Kept)>,
     dialogs: HashMap<Handle, PhoneId>,
+    /// The legs that an account pays for.
+    paid_by: HashMap<AccountId, Vec<PhoneId>>,
     timers: BTreeSet<(Time, PhoneId)>,
     watch: Watch,
     pins: Pins,
@@ -213,6 +215,7 @@ pub(crate) fn start(
         quotes: Quotes::default(),
         legs: HashMap::new(),
         dialogs: HashMap::new(),
+        paid_by: HashMap::new(),
         timers: BTreeSet::new(),
         watch: Watch::default(),
         pins: Pins::default(),
@@ -379,9 +382,7 @@ impl Exchange {
         if balance.booked.saturating_add(balance.credit_limit) <= balance.reserved {
             return;
         }
-        let of = |kept: &Kept| kept.payer.as_ref().is_some_and(|paying| paying.account == account);
-        let legs = self.legs.iter().filter(|(_, (_, kept))| of(kept));
-        for phone in legs.map(|(phone, _)| *phone).collect::<Vec<_>>() {
+        for phone in self.paid_by.get(&account).cloned().unwrap_or_default() {
             self.give(phone, Input::Funds);
         }
     }

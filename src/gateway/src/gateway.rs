@@ -1,6 +1,7 @@
 //! The gateway as the rest of the program sees it: started once, told [`Command`]s, asked for prices and
 //! balances.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ pub struct Gateway {
     sip: transport::Handle,
     bridges: bridge::Handle,
     running: Arc<std::sync::Mutex<Option<Bridges>>>,
+    /// As it was read last. Decks that did not change are taken from here: they are large.
+    tariff: Arc<tokio::sync::Mutex<Tariff>>,
     options: Options,
 }
 
@@ -102,11 +105,12 @@ impl Gateway {
             bridges: bridges.handle(),
             tell,
         };
+        let known = Arc::new(tokio::sync::Mutex::new(tariff.clone()));
         let mailbox = exchange::start(options.clone(), near, (tariff, seed?), heard, notices);
         tokio::spawn(tell_balances(store.clone(), books.clone(), mailbox.downgrade(), balance));
         let handle = bridges.handle();
         let running = Arc::new(std::sync::Mutex::new(Some(bridges)));
-        Ok(Self { mailbox, store, books, sip, bridges: handle, running, options })
+        Ok(Self { mailbox, store, books, sip, bridges: handle, running, tariff: known, options })
     }
 
     /// Tell a leg something. Returns at once; what is told arrives, in order.
@@ -165,7 +169,10 @@ impl Gateway {
     /// # Errors
     /// The store does not answer; what was set up before still holds.
     pub async fn reload(&self) -> Result<(), Unreadable> {
-        let tariff = Tariff::load(&*self.store, &Tariff::default()).await?;
+        // One at a time, so that an older state never comes after a newer one.
+        let mut known = self.tariff.lock().await;
+        let tariff = Tariff::load(&*self.store, &known).await?;
+        known.clone_from(&tariff);
         let (done, holds) = oneshot::channel();
         if self.mailbox.send(Mail::Tariff(Box::new(tariff), done)).is_ok() {
             let _ = holds.await;
@@ -213,6 +220,8 @@ impl Gateway {
     }
 }
 
+/// Accounts whose users are remembered: two megabytes of them.
+const OWNERS: usize = 100_000;
 /// What the agent says may wait; the agent then waits, and its sockets drop.
 const SAID: usize = 4096;
 
@@ -248,6 +257,8 @@ async fn tell_balances(
 ) {
     let mut moved = books.moved();
     drop(books);
+    // Money moves several times a call; whose an account is does not change.
+    let mut owners: HashMap<AccountId, Option<UserId>> = HashMap::new();
     loop {
         let (account, balance) = match moved.recv().await {
             Ok(news) => news,
@@ -257,9 +268,19 @@ async fn tell_balances(
         };
         let Some(exchange) = mailbox.upgrade() else { return };
         let _ = exchange.send(Mail::Moved(account, balance));
-        if let Ok(Some(account)) = store.account(account).await
-            && let Some(user) = account.user
-        {
+        let owner = match owners.get(&account) {
+            Some(owner) => *owner,
+            None => {
+                let Ok(found) = store.account(account).await else { continue };
+                let owner = found.and_then(|account| account.user);
+                if owners.len() >= OWNERS {
+                    owners.clear();
+                }
+                owners.insert(account, owner);
+                owner
+            }
+        };
+        if let Some(user) = owner {
             tell(user, balance);
         }
     }

@@ -56,7 +56,7 @@ impl Far {
         match self {
             Self::Bridges { bridges, opened, .. } => {
                 *opened += 1;
-                bridge(&bridges.handle(), PhoneId((*opened).into()), ends)
+                bridge(&bridges.handle(), PhoneId(*opened), ends)
             }
             Self::Rtpengine(ng) => rtpengine(*ng, ends),
         }

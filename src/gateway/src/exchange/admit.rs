@@ -188,6 +188,7 @@ impl Exchange {
             if let Some((_, kept)) = self.legs.get_mut(&phone) {
                 let (tiers, spent) = Default::default();
                 kept.payer = Some(Paying { account, opened, emergency, tiers, spent });
+                self.paid_by.entry(account).or_default().push(phone);
             }
         }
         let (Some(number), false) = (route.to.number(), emergency) else { return Ok(()) };

@@ -224,6 +224,12 @@ impl Exchange {
             self.router.release(trunk);
         }
         if let Some(paying) = kept.payer {
+            if let Some(legs) = self.paid_by.get_mut(&paying.account) {
+                legs.retain(|leg| *leg != phone);
+                if legs.is_empty() {
+                    self.paid_by.remove(&paying.account);
+                }
+            }
             self.router.end(self.now().time, paying.account);
             for tier in paying.tiers {
                 self.guard.ended(paying.account, tier);

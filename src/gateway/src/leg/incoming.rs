@@ -225,7 +225,7 @@ impl Leg {
                 self.end(now, Ending::of_dialog(now, &ended, Ender::Caller));
             }
             SipEvent::Confirmed { body } => self.confirmed(now, body),
-            SipEvent::Reoffer { body } => self.reoffered(now, body),
+            SipEvent::Reoffer { body } => self.reoffered(body),
             SipEvent::Info { body } => self.info(now, &body),
             _ => {}
         }

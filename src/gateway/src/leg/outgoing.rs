@@ -15,7 +15,7 @@ use offhook_sip::cause::Why;
 use offhook_sip::header::{NameAddr, ReasonValue};
 use offhook_sip::uri::Uri;
 use offhook_types::phone::{self, Cause, Event};
-use offhook_types::{AccountId, CdrId, Dialed, Time, UserId, WallTime};
+use offhook_types::{AccountId, CdrId, Dialed, PhoneId, Time, UserId, WallTime};
 
 use super::ending::Ending;
 use super::words::{Authorized, Dial, Refused, Way};
@@ -41,12 +41,12 @@ pub(super) struct Dialing {
 
 /// How the number is reached, as routing said.
 #[derive(Debug)]
-struct Plan {
+pub(super) struct Plan {
     account: AccountId,
     emergency: bool,
     sell: Pinned,
     destination: String,
-    ways: VecDeque<Way>,
+    pub(super) ways: VecDeque<Way>,
     grant: Grant,
 }
 
@@ -66,8 +66,8 @@ pub(super) struct Attempt {
     pub(super) emergency: bool,
     pub(super) grant: Option<Grant>,
     /// For the INVITE.
-    pub(super) shown: Shown,
-    pub(super) number: Option<Dialed>,
+    shown: Shown,
+    number: Option<Dialed>,
     sent: Option<Time>,
     post_dial: Option<Duration>,
 }
@@ -182,34 +182,14 @@ impl Leg {
             return self.end(now, last.unwrap_or_else(|| Ending::ours(now, Cause::NoRoute)));
         };
         dialing.tried = dialing.tried.saturating_add(1);
-        let ids = (CdrId::random(&mut self.rng), Handle(self.rng.next_u64() >> 1));
-        let line = Line::new(&mut self.rng, &way.trunk, opened.carrier, &way.secret.0);
-        let mut attempt = Attempt::new(ids, way.trunk.clone(), line, plan.account);
-        attempt.emergency = plan.emergency;
-        attempt.grant = Some(plan.grant);
-        attempt.shown = way.shown.clone();
-        attempt.number = Some(dialing.to.clone());
-        let from = match &way.shown {
-            Shown::Number(number) => Some(Recorded::from(&Dialed::Number(number.clone()))),
-            Shown::Anonymous => None,
+        let try_ = Try {
+            ids: (CdrId::random(&mut self.rng), Handle(self.rng.next_u64() >> 1)),
+            line: Line::new(&mut self.rng, &way.trunk, opened.carrier, &way.secret.0),
+            of: (self.phone, self.user),
+            to: dialing.to.clone(),
+            nth: dialing.tried,
         };
-        let opening = Opening {
-            id: attempt.cdr,
-            phone: self.phone,
-            account: plan.account,
-            user: self.user,
-            direction: Direction::Out,
-            from,
-            to: Recorded::from(&dialing.to),
-            destination: plan.destination.clone(),
-            trunk: way.trunk.id(),
-            attempt: dialing.tried,
-            route: way.why,
-            sell: plan.sell.clone(),
-            buy: way.buy,
-            reserve: plan.grant.total,
-            at: now.wall,
-        };
+        let (attempt, opening) = plan.over(now, way, try_);
         self.attempt = Some(attempt);
         self.due = Some(now.time + self.limits.prepare);
         self.say(Output::Open(Box::new(opening)));
@@ -252,7 +232,7 @@ impl Leg {
             SipEvent::Provisional { status, body, .. } => self.progressed(now, status, body),
             SipEvent::Answered { body, .. } => self.answered_by(now, body),
             SipEvent::Ended(ended) => self.turned_away(now, &ended),
-            SipEvent::Reoffer { body } => self.reoffered(now, body),
+            SipEvent::Reoffer { body } => self.reoffered(body),
             _ => {}
         }
     }
@@ -380,7 +360,7 @@ const FIRST_RESPONSE: Duration = Duration::from_secs(5);
 /// The INVITE of an attempt whose record is durable.
 pub(super) fn invite(
     now: Now,
-    phone: offhook_types::PhoneId,
+    phone: PhoneId,
     attempt: &mut Attempt,
     ring_limit: Duration,
 ) -> Sip {
@@ -402,6 +382,51 @@ pub(super) fn invite(
         first_response: FIRST_RESPONSE,
         ring_limit,
     }))
+}
+
+/// What one try is known by.
+pub(super) struct Try {
+    pub(super) ids: (CdrId, Handle),
+    pub(super) line: Line,
+    /// The leg, and whose it is.
+    pub(super) of: (PhoneId, Option<UserId>),
+    pub(super) to: Dialed,
+    /// Which try of the leg.
+    pub(super) nth: u16,
+}
+
+impl Plan {
+    /// A try over one trunk, and the record that has to be durable before it.
+    pub(super) fn over(&self, now: Now, way: Way, try_: Try) -> (Attempt, Opening) {
+        let Try { ids, line, of: (phone, user), to, nth } = try_;
+        let from = match &way.shown {
+            Shown::Number(number) => Some(Recorded::from(&Dialed::Number(number.clone()))),
+            Shown::Anonymous => None,
+        };
+        let opening = Opening {
+            id: ids.0,
+            phone,
+            account: self.account,
+            user,
+            direction: Direction::Out,
+            from,
+            to: Recorded::from(&to),
+            destination: self.destination.clone(),
+            trunk: way.trunk.id(),
+            attempt: nth,
+            route: way.why,
+            sell: self.sell.clone(),
+            buy: way.buy,
+            reserve: self.grant.total,
+            at: now.wall,
+        };
+        let mut attempt = Attempt::new(ids, way.trunk, line, self.account);
+        attempt.emergency = self.emergency;
+        attempt.grant = Some(self.grant);
+        attempt.shown = way.shown;
+        attempt.number = Some(to);
+        (attempt, opening)
+    }
 }
 
 impl From<Authorized> for Plan {

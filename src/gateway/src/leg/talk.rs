@@ -40,7 +40,7 @@ impl Leg {
                 };
                 self.end(now, Ending::of_dialog(now, &ended, far));
             }
-            SipEvent::Reoffer { body } => self.reoffered(now, body),
+            SipEvent::Reoffer { body } => self.reoffered(body),
             SipEvent::ReofferAnswered { body: Some(body) } => self.take_answer(&body),
             // The far side cannot change now; what it hears is ours to change all the same.
             SipEvent::ReofferFailed { .. } => {}
@@ -71,8 +71,7 @@ impl Leg {
     }
 
     /// The far side offers anew, or asks for an offer.
-    pub(super) fn reoffered(&mut self, now: Now, body: Option<Body>) {
-        let _ = now;
+    pub(super) fn reoffered(&mut self, body: Option<Body>) {
         let Some(attempt) = &mut self.attempt else { return };
         let handle = attempt.handle;
         let Some(offer) = body else {

@@ -4,15 +4,14 @@
 
 use core::time::Duration;
 
-use offhook_billing::cdr::{Direction, Ender, Opening, Recorded};
-use offhook_billing::route::Shown;
+use offhook_billing::cdr::{Direction, Ender};
 use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
 use offhook_sip::uri::Uri;
 use offhook_types::phone::Cause;
 use offhook_types::{CdrId, Dialed, Number};
 
 use super::ending::Ending;
-use super::outgoing::{Attempt, invite};
+use super::outgoing::{Attempt, Plan, Try, invite};
 use super::words::{Authorized, Dial, Refused};
 use super::{Leg, Line, Now, OpenRefused, Output};
 use crate::bridge::Order;
@@ -57,37 +56,19 @@ impl Leg {
         let (Some(opened), Some(transfer)) = (self.opened_bridge(), &mut self.transfer) else {
             return;
         };
-        let Ok(authorized) = result else { return self.transfer_failed(now, 403) };
-        let Authorized { account, emergency, sell, destination, ways, grant } = *authorized;
-        let Some(way) = ways.into_iter().next() else { return self.transfer_failed(now, 404) };
-        let ids = (CdrId::random(&mut self.rng), Handle(self.rng.next_u64() >> 1));
-        let line = Line::new(&mut self.rng, &way.trunk, opened.carrier, &way.secret.0);
-        let mut attempt = Attempt::new(ids, way.trunk.clone(), line, account);
-        attempt.emergency = emergency;
-        attempt.grant = Some(grant);
-        attempt.shown = way.shown.clone();
-        attempt.number = Some(transfer.to.clone());
-        let from = match &way.shown {
-            Shown::Number(number) => Some(Recorded::from(&Dialed::Number(number.clone()))),
-            Shown::Anonymous => None,
+        let Ok(authorized) = result else { return self.transfer_failed(403) };
+        let mut plan = Plan::from(*authorized);
+        let Some(mut way) = plan.ways.pop_front() else { return self.transfer_failed(404) };
+        way.why = format!("transfer; {}", way.why);
+        let try_ = Try {
+            ids: (CdrId::random(&mut self.rng), Handle(self.rng.next_u64() >> 1)),
+            line: Line::new(&mut self.rng, &way.trunk, opened.carrier, &way.secret.0),
+            of: (self.phone, self.user),
+            to: transfer.to.clone(),
+            // After every try that the first number may have had.
+            nth: u16::from(self.transfers).saturating_add(self.limits.attempts),
         };
-        let opening = Opening {
-            id: attempt.cdr,
-            phone: self.phone,
-            account,
-            user: self.user,
-            direction: Direction::Out,
-            from,
-            to: Recorded::from(&transfer.to),
-            destination,
-            trunk: way.trunk.id(),
-            attempt: u16::from(self.transfers).saturating_add(self.limits.attempts),
-            route: format!("transfer; {}", way.why),
-            sell,
-            buy: way.buy,
-            reserve: grant.total,
-            at: now.wall,
-        };
+        let (attempt, opening) = plan.over(now, way, try_);
         transfer.attempt = Some(attempt);
         self.say(Output::Open(Box::new(opening)));
     }
@@ -100,7 +81,7 @@ impl Leg {
             return;
         };
         if result.is_err() {
-            self.transfer_failed(now, 503);
+            self.transfer_failed(503);
             return;
         }
         attempt.open = true;
@@ -116,7 +97,7 @@ impl Leg {
             SipEvent::Answered { body, .. } => self.transfer_answered(now, body),
             SipEvent::Ended(ended) => {
                 self.close_transfer(now, &ended);
-                self.transfer_failed(now, ended.status.max(300));
+                self.transfer_failed(ended.status.max(300));
             }
             _ => {}
         }
@@ -155,8 +136,7 @@ impl Leg {
     }
 
     /// Tell who asked, and go on as before.
-    fn transfer_failed(&mut self, now: Now, status: u16) {
-        let _ = now;
+    fn transfer_failed(&mut self, status: u16) {
         if let Some(transfer) = self.transfer.take() {
             self.sip(transfer.asked_by, Sip::ReferStatus { status });
         }
