@@ -358,12 +358,7 @@ impl Leg {
 const FIRST_RESPONSE: Duration = Duration::from_secs(5);
 
 /// The INVITE of an attempt whose record is durable.
-pub(super) fn invite(
-    now: Now,
-    phone: PhoneId,
-    attempt: &mut Attempt,
-    ring_limit: Duration,
-) -> Sip {
+pub(super) fn invite(now: Now, phone: PhoneId, attempt: &mut Attempt, ring_limit: Duration) -> Sip {
     attempt.known.times.invited = Some(now.wall);
     attempt.sent = Some(now.time);
     let trunk = &attempt.trunk;
