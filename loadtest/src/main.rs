@@ -9,11 +9,8 @@
 //! `offhook-loadtest carrier` is the far end of phone calls, and `offhook-loadtest phone` places many.
 
 mod carrier;
-mod peer;
 mod phone;
 mod process;
-mod report;
-mod scenario;
 mod server;
 mod token;
 mod video;
@@ -27,11 +24,11 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
-    scenario: Scenario,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Scenario {
+enum Command {
     /// One publisher, N receivers, video in frame bursts.
     Video(Load),
     /// A telephone company: takes calls over SIP, and places them.
@@ -83,13 +80,13 @@ pub struct Load {
 
 fn main() -> Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let scenario = Cli::parse().scenario;
+    let command = Cli::parse().command;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match scenario {
-            Scenario::Video(load) => scenario::video(load).await,
-            Scenario::Carrier(options) => carrier::run(options).await,
-            Scenario::Phone(load) => phone::run(load).await,
+        match command {
+            Command::Video(load) => video::run(load).await,
+            Command::Carrier(options) => carrier::run(options).await,
+            Command::Phone(load) => phone::run(load).await,
         }
     })
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::process;
-use crate::report::Delay;
+use crate::video::report::Delay;
 use caller::{Caller, Timing};
 use stage::Stage;
 

@@ -1,76 +1,146 @@
-//! A synthetic VP8 stream: frames of equal packets, a key frame on request and every second, the sending
-//! time in each packet.
+//! One publisher to N receivers, with the `webrtc` crate at both ends: a stack that shares no code with the server.
 
-use std::time::Instant;
+mod peer;
+pub mod report;
+mod source;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-/// Where in the payload the sending time stands: behind the VP8 descriptor (4 bytes) and a frame header (10 bytes).
-const STAMP_AT: usize = 14;
+use anyhow::{Context, Result};
+use rtc::rtp::{self, header::Header};
+use webrtc::media_stream::Track;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
-/// One packet's worth of payload.
-pub struct Piece {
-    /// VP8 descriptor, header and filling.
-    pub payload: Bytes,
-    /// Last of its frame.
-    pub last: bool,
-}
+use crate::server::Server;
+use crate::{Load, process, token};
 
-/// Produces frames.
-pub struct Source {
-    packets: u32,
-    payload: usize,
-    picture: u16,
-    frame: u64,
-}
+use peer::{Access, Peer, Seen};
+use report::{Delay, Run, median};
+use source::Source;
 
-impl Source {
-    /// Frames of `packets` packets of `payload` bytes each.
-    pub fn new(packets: u32, payload: usize) -> Self {
-        Self { packets, payload, picture: 0, frame: 0 }
-    }
+/// Key frames without being asked.
+const KEY_FRAME_EVERY: Duration = Duration::from_secs(1);
+/// From the last join to the measurement, so that handshakes and first key frames are not in it.
+const SETTLE: Duration = Duration::from_secs(2);
 
-    /// The packets of the next frame; `key` makes it a key frame.
-    pub fn frame(&mut self, origin: Instant, key: bool) -> Vec<Piece> {
-        self.picture = self.picture.wrapping_add(1) & 0x7fff;
-        self.frame += 1;
-        (0..self.packets).map(|i| self.piece(origin, key, i)).collect()
-    }
-
-    fn piece(&self, origin: Instant, key: bool, index: u32) -> Piece {
-        let mut out = BytesMut::with_capacity(self.payload);
-        // RFC 7741 §4.2: X, S on the first packet; I with a 15-bit picture id.
-        out.put_u8(0x80 | if index == 0 { 0x10 } else { 0 });
-        out.put_u8(0x80);
-        out.put_u16(0x8000 | self.picture);
-        // RFC 6386 §9.1: bit 0 of the first byte is 0 for a key frame, followed by the start code and 640x360.
-        out.put_slice(&[u8::from(!key) | 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01]);
-        out.put_u64(u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        out.resize(self.payload.max(STAMP_AT + 8), 0x55);
-        Piece { payload: out.freeze(), last: index + 1 == self.packets }
-    }
-}
-
-/// Nanoseconds after the origin at which a received payload was sent.
-pub fn sent_at(payload: &[u8]) -> Option<u64> {
-    // The relay may have rewritten the descriptor, not its size.
-    let stamp = payload.get(STAMP_AT..STAMP_AT + 8)?;
-    Some(u64::from_be_bytes(stamp.try_into().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frame_carries_its_time_and_ends_once() {
-        let origin = Instant::now();
-        let pieces = Source::new(3, 200).frame(origin, true);
-        assert_eq!(pieces.iter().map(|p| p.last).collect::<Vec<_>>(), [false, false, true]);
-        for piece in &pieces {
-            assert_eq!(piece.payload.len(), 200);
-            let age = origin.elapsed().as_nanos() as u64 - sent_at(&piece.payload).unwrap();
-            assert!(age < 1_000_000_000);
+/// One video publisher to N receivers, several times against one server.
+pub async fn run(load: Load) -> Result<()> {
+    let server = match &load.url {
+        Some(url) => Server::running(url.clone(), load.pid),
+        None => {
+            let keys = format!("[api_keys]\n{} = {:?}\n", load.key, load.secret);
+            Server::start(&load.server, &keys).await?
         }
+    };
+    let mut runs = Vec::new();
+    for number in 0..load.runs {
+        runs.push(
+            one_run(&load, &server, number).await.with_context(|| format!("run {}", number + 1))?,
+        );
     }
+    report::print(&runs, load.json)
+}
+
+async fn one_run(load: &Load, server: &Server, number: u8) -> Result<Run> {
+    let room = format!("load-{number}");
+    let origin = Instant::now();
+    let http = reqwest::Client::new();
+    let access = |door: &str, identity: &str| Access {
+        endpoint: format!("{}/{door}/{room}", server.url),
+        token: token::mint(&load.key, &load.secret, &room, identity),
+        http: http.clone(),
+        origin,
+    };
+    let before = server.pid.map(process::usage).transpose()?;
+    let (publisher, track, key_wanted) = peer::publish(access("whip", "publisher")).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let sender = tokio::spawn(send(load.clone(), track, key_wanted, stop.clone(), origin));
+
+    let mut receivers: Vec<(Peer, Arc<Seen>, u64)> = Vec::new();
+    for i in 0..load.receivers {
+        let seen = Arc::new(Seen::default());
+        let asked = u64::try_from(origin.elapsed().as_nanos())?;
+        let peer = peer::play(access("whep", &format!("receiver-{i}")), seen.clone()).await?;
+        receivers.push((peer, seen, asked));
+    }
+    tokio::time::sleep(SETTLE).await;
+
+    let start = server.pid.map(process::usage).transpose()?;
+    let clock = Instant::now();
+    receivers.iter().for_each(|(_, seen, _)| seen.counting.store(true, Ordering::Relaxed));
+    tokio::time::sleep(Duration::from_secs(load.seconds)).await;
+    receivers.iter().for_each(|(_, seen, _)| seen.counting.store(false, Ordering::Relaxed));
+    let (end, elapsed) = (server.pid.map(process::usage).transpose()?, clock.elapsed());
+    stop.store(true, Ordering::Relaxed);
+    let sent_per_second = sender.await??;
+
+    let received: u64 =
+        receivers.iter().map(|(_, seen, _)| seen.packets.load(Ordering::Relaxed)).sum();
+    let sent = (sent_per_second * elapsed.as_secs_f64()) as u64;
+    let mut delays = Vec::new();
+    let mut joins = Vec::new();
+    for (_, seen, asked) in &receivers {
+        delays.append(&mut *seen.delays.lock().await);
+        joins.push(seen.first.load(Ordering::Relaxed).saturating_sub(*asked) as f64 / 1e6);
+    }
+    let cpu = start.zip(end).map(|(a, b)| (b.cpu_us - a.cpu_us) as f64);
+    let grown = before.zip(end).map(|(a, b)| b.resident.saturating_sub(a.resident) as f64 / 1024.0);
+    for (peer, _, _) in receivers {
+        peer.close().await;
+    }
+    publisher.close().await;
+    Ok(Run {
+        sent,
+        expected: sent * u64::from(load.receivers),
+        received,
+        cpu_us_per_packet: cpu.map(|us| us / received.max(1) as f64),
+        cpu_cores: cpu.map(|us| us / elapsed.as_micros() as f64),
+        delay_us: Delay::of(delays),
+        memory_kib_per_participant: grown.map(|kib| kib / f64::from(load.receivers + 1)),
+        join_ms: median(joins),
+    })
+}
+
+/// Send frames at their times until told to stop; yields packets per second.
+async fn send(
+    load: Load,
+    track: Arc<TrackLocalStaticRTP>,
+    key_wanted: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    origin: Instant,
+) -> Result<f64> {
+    let mut source = Source::new(load.packets_per_frame, usize::from(load.payload));
+    let ssrc = *track.ssrcs().await.first().context("the track has no SSRC")?;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / load.fps);
+    let (mut sequence, mut timestamp, mut packets) = (1u16, 1u32, 0u64);
+    let (started, mut last_key) = (Instant::now(), None::<Instant>);
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let asked = key_wanted.swap(false, Ordering::Relaxed);
+        let key = asked || last_key.is_none_or(|at| at.elapsed() > KEY_FRAME_EVERY);
+        if key {
+            last_key = Some(Instant::now());
+        }
+        for piece in source.frame(origin, key) {
+            let header = Header {
+                version: 2,
+                marker: piece.last,
+                payload_type: 96,
+                sequence_number: sequence,
+                timestamp,
+                ssrc,
+                ..Default::default()
+            };
+            // A write that fails before the transport is up is a packet not sent, nothing else.
+            if track.write_rtp(rtp::Packet { header, payload: piece.payload }).await.is_ok() {
+                packets += 1;
+            }
+            sequence = sequence.wrapping_add(1);
+        }
+        timestamp = timestamp.wrapping_add(90_000 / load.fps);
+    }
+    Ok(packets as f64 / started.elapsed().as_secs_f64())
 }

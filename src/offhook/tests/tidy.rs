@@ -146,6 +146,7 @@ fn machines_read_no_clock_and_hold_no_lock() {
     for (name, text) in sources(&["rs"]) {
         let machine = [
             "src/types/",
+            "src/link/",
             "src/wire/",
             "src/rtc/src",
             "src/sip/src",

@@ -23,7 +23,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
-use crate::video::sent_at;
+use super::source::sent_at;
 
 /// What a receiver saw.
 #[derive(Default)]
