@@ -123,7 +123,7 @@ impl Stage {
     fn join(&mut self) -> usize {
         let serial = self.clients.len() as u64;
         let placement = self.node.place(ROOM).unwrap();
-        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].port());
+        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].address.port());
         let local = credentials(&format!("server{serial}"));
         let mut client = Client::new(serial, server, local.clone());
         client.never_wait();

@@ -22,11 +22,41 @@ use crate::rtp::{Mid, PayloadType, Rid, Ssrc};
 pub struct Placement {
     /// The id to open the leg under; it names the worker.
     pub leg: LegId,
-    /// The worker's host candidates, best first. UDP, component 1.
-    pub candidates: Vec<SocketAddr>,
+    /// Where the peer finds the leg, best first. Host candidates, component 1.
+    pub candidates: Vec<Candidate>,
     /// Where processes of ours on the same host reach the worker, whatever address is advertised to the world.
     /// Relay legs are served from there.
     pub inside: SocketAddr,
+}
+
+/// A host candidate of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// What it runs over.
+    pub protocol: Protocol,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Candidate {
+    /// A worker's own port.
+    pub const fn udp(address: SocketAddr) -> Self {
+        Self { protocol: Protocol::Udp, address }
+    }
+
+    /// A port that streams are accepted on.
+    pub const fn tcp(address: SocketAddr) -> Self {
+        Self { protocol: Protocol::Tcp, address }
+    }
+}
+
+/// What a candidate runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// The worker's own port (RFC 8445).
+    Udp,
+    /// A stream that the peer opens (RFC 6544, `tcptype passive`), with packets in the frames of RFC 4571.
+    Tcp,
 }
 
 /// What the control plane tells a media node.

@@ -27,6 +27,7 @@ pub mod phone_sdp;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
+pub mod stream;
 pub mod stun;
 
 offhook_types::counted! {

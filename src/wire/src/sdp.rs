@@ -26,7 +26,7 @@ use core::str::FromStr;
 use offhook_types::media::{Extension, Fingerprint, IceCredentials};
 use offhook_types::{MediaKind, Mid};
 
-pub use candidate::{Candidate, CandidateAddress, CandidateKind, CandidateTransport};
+pub use candidate::{Candidate, CandidateAddress, CandidateKind, CandidateTransport, TcpType};
 pub use codec::{Encoding, Feedback, Format};
 pub use fragment::Fragment;
 pub use stream::{GroupSemantics, Msid, RidLine, RidRef, Simulcast, Source, SourceGroup};

@@ -103,7 +103,7 @@ impl Stage {
     fn join(&mut self, worker: u16) -> usize {
         let serial = self.clients.len() as u64;
         let placement = self.place_on(worker);
-        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].port());
+        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].address.port());
         let local = credentials(&format!("server{serial}"));
         let mut client = Client::new(serial, server, local.clone());
         client.never_wait();

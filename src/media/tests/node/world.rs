@@ -102,7 +102,8 @@ impl World {
     /// Open a leg for a new client, without connecting it.
     pub fn open(&mut self, placement: Placement, server_ip: &str) -> usize {
         self.serial += 1;
-        let server = SocketAddr::new(server_ip.parse().unwrap(), placement.candidates[0].port());
+        let server =
+            SocketAddr::new(server_ip.parse().unwrap(), placement.candidates[0].address.port());
         let local = credentials(&format!("server{}", self.serial));
         let client = Client::new(self.serial, server, local.clone());
         let remote = Some(client.remote());

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
-use offhook_types::media::{Command, Connection, Event, Fingerprint, Placement};
+use offhook_types::media::{Candidate, Command, Connection, Event, Fingerprint, Placement};
 use offhook_types::{LegId, RoomId, WorkerId};
 use prost::Message as _;
 use proto::signal_request::Message as Request;
@@ -49,7 +49,7 @@ impl MediaNode for Notebook {
     fn place(&self, _room: RoomId) -> Option<Placement> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let inside = SocketAddr::from(([127, 0, 0, 1], 7882));
-        let candidates = vec![inside];
+        let candidates = vec![Candidate::udp(inside)];
         Some(Placement { leg: LegId::new(WorkerId(0), serial), candidates, inside })
     }
 

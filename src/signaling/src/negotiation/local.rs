@@ -42,7 +42,7 @@ impl Local {
     /// Our candidates, best first.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let ranked = self.placement.candidates.iter().zip(0u16..);
-        ranked.map(|(&address, rank)| Candidate::host(address, rank)).collect()
+        ranked.map(|(host, rank)| Candidate::host(host.protocol, host.address, rank)).collect()
     }
 
     /// Credentials and certificate go into every section, since some clients look there;

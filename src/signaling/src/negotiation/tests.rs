@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use offhook_types::PayloadType;
-use offhook_types::media::{Command, Connection, Extension};
+use offhook_types::media::{Candidate, Command, Connection, Extension};
 use offhook_wire::sdp::{
     Direction, Encoding, ExtensionName, Feedback, GroupSemantics, Section, Setup,
 };
@@ -42,8 +42,8 @@ fn local() -> Local {
         placement: Placement {
             leg: LegId(7),
             candidates: vec![
-                "192.0.2.1:7882".parse().unwrap(),
-                "[2001:db8::1]:7882".parse().unwrap(),
+                Candidate::udp("192.0.2.1:7882".parse().unwrap()),
+                Candidate::tcp("[2001:db8::1]:7881".parse().unwrap()),
             ],
             inside: "127.0.0.1:7882".parse().unwrap(),
         },

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use offhook_call::room::{Admin, ParticipantView, Reply};
-use offhook_types::media::{Command, Connection, Egress, Event, Fingerprint, LegEnd, Placement};
+use offhook_types::media::{
+    Candidate, Command, Connection, Egress, Event, Fingerprint, LegEnd, Placement,
+};
 use offhook_types::{LegId, RoomId};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -47,7 +49,7 @@ impl MediaNode for Node {
     fn place(&self, _room: RoomId) -> Option<Placement> {
         let leg = LegId(self.legs.fetch_add(1, Ordering::SeqCst));
         let inside = SocketAddr::from(([127, 0, 0, 1], 7882));
-        let candidates = vec![inside];
+        let candidates = vec![Candidate::udp(inside)];
         Self::spend(&self.places).then_some(Placement { leg, candidates, inside })
     }
 

@@ -4,6 +4,8 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 
+use offhook_types::media::Protocol;
+
 use super::{MAX_TOKEN, Place, SdpError};
 
 /// One candidate.
@@ -47,7 +49,31 @@ pub enum CandidateTransport {
     /// RFC 8445.
     Udp,
     /// RFC 6544.
-    Tcp,
+    Tcp(TcpType),
+}
+
+/// Who opens the connection of a TCP candidate (RFC 6544 §4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpType {
+    /// The author does.
+    Active,
+    /// The author waits for it.
+    Passive,
+    /// Both do, at once.
+    SimultaneousOpen,
+}
+
+impl TcpType {
+    const ALL: [Self; 3] = [Self::Active, Self::Passive, Self::SimultaneousOpen];
+
+    /// The word behind `tcptype`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Passive => "passive",
+            Self::SimultaneousOpen => "so",
+        }
+    }
 }
 
 /// How a candidate was learned.
@@ -78,15 +104,23 @@ impl CandidateKind {
 }
 
 impl Candidate {
-    /// A host candidate of ours over UDP. `rank` 0 is the best; priorities as RFC 8445 §5.1.2.1
-    /// computes them.
-    pub fn host(address: SocketAddr, rank: u16) -> Self {
-        let local = u32::from(u16::MAX.saturating_sub(rank));
+    /// A host candidate of ours; over TCP we wait for the connection. `rank` 0 is the best, and
+    /// none has the rank of another. Priorities as RFC 8445 §5.1.2.1 computes them; one over TCP
+    /// is below every other host candidate (RFC 6544 §4.2: a lower type preference, and in the
+    /// local preference 4 in the upper three bits for passive).
+    pub fn host(protocol: Protocol, address: SocketAddr, rank: u16) -> Self {
+        let (transport, preference, local) = match protocol {
+            Protocol::Udp => (CandidateTransport::Udp, 126, u16::MAX.saturating_sub(rank)),
+            Protocol::Tcp => {
+                let local = (4 << 13) | 0x1fffu16.saturating_sub(rank);
+                (CandidateTransport::Tcp(TcpType::Passive), 90, local)
+            }
+        };
         Self {
             foundation: (u32::from(rank).saturating_add(1)).to_string(),
             component: 1,
-            transport: CandidateTransport::Udp,
-            priority: (126 << 24) | (local << 8) | 255,
+            transport,
+            priority: (preference << 24) | (u32::from(local) << 8) | 255,
             address: CandidateAddress::Ip(address.ip()),
             port: address.port(),
             kind: CandidateKind::Host,
@@ -99,14 +133,18 @@ impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transport = match self.transport {
             CandidateTransport::Udp => "udp",
-            CandidateTransport::Tcp => "tcp",
+            CandidateTransport::Tcp(_) => "tcp",
         };
         write!(f, "{} {} {transport} {} ", self.foundation, self.component, self.priority)?;
         match &self.address {
             CandidateAddress::Ip(ip) => write!(f, "{ip}")?,
             CandidateAddress::Name(name) => f.write_str(name)?,
         }
-        write!(f, " {} typ {}", self.port, self.kind.as_str())
+        write!(f, " {} typ {}", self.port, self.kind.as_str())?;
+        match self.transport {
+            CandidateTransport::Tcp(kind) => write!(f, " tcptype {}", kind.as_str()),
+            CandidateTransport::Udp => Ok(()),
+        }
     }
 }
 
@@ -114,7 +152,7 @@ impl FromStr for Candidate {
     type Err = SdpError;
 
     /// Reads the value with or without `candidate:` in front. Extensions behind the type are passed
-    /// over.
+    /// over, but for the one that says who opens a TCP connection.
     fn from_str(text: &str) -> Result<Self, SdpError> {
         let bad = SdpError::Attribute { attribute: "candidate", place: Place::Session };
         read(text).ok_or(bad)
@@ -128,9 +166,9 @@ fn read(text: &str) -> Option<Candidate> {
     let mut words = text.split_ascii_whitespace();
     let foundation = words.next().filter(|word| is_foundation(word))?;
     let component = words.next()?.parse().ok().filter(|&component: &u8| component >= 1)?;
-    let transport = match words.next()?.to_ascii_lowercase().as_str() {
-        "udp" => CandidateTransport::Udp,
-        "tcp" | "ssltcp" => CandidateTransport::Tcp,
+    let is_tcp = match words.next()?.to_ascii_lowercase().as_str() {
+        "udp" => false,
+        "tcp" | "ssltcp" => true,
         _ => return None,
     };
     let priority = words.next()?.parse().ok()?;
@@ -140,6 +178,8 @@ fn read(text: &str) -> Option<Candidate> {
         return None;
     }
     let kind = words.next()?;
+    let transport =
+        if is_tcp { CandidateTransport::Tcp(tcp_type(words)?) } else { CandidateTransport::Udp };
     Some(Candidate {
         foundation: foundation.into(),
         component,
@@ -151,6 +191,18 @@ fn read(text: &str) -> Option<Candidate> {
         port,
         kind: CandidateKind::ALL.into_iter().find(|known| known.as_str() == kind)?,
     })
+}
+
+/// The value of `tcptype` among extensions, which come as name and value. Old browsers left it out
+/// and opened the connection themselves.
+fn tcp_type<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<TcpType> {
+    while let Some(name) = words.next() {
+        let value = words.next()?;
+        if name == "tcptype" {
+            return TcpType::ALL.into_iter().find(|known| known.as_str() == value);
+        }
+    }
+    Some(TcpType::Active)
 }
 
 /// RFC 8839 §5.1 has ice-chars; a few more are harmless. An equals sign or a colon is not: it would

@@ -1,4 +1,4 @@
-use offhook_types::media::Extension;
+use offhook_types::media::{Extension, Protocol};
 use offhook_types::{Codec, H264, PayloadType, Ssrc};
 
 use super::*;
@@ -221,6 +221,10 @@ fn candidates_are_read_as_clients_write_them() {
         ("a=candidate:1 1 udp 1 2001:db8::1 9 typ srflx raddr :: rport 0", true),
         ("1 1 tcp 1518280447 8f2e0f0c-mdns.local 9 typ host tcptype active", true),
         ("1 1 udp 1 192.0.2.1 9 typ relay generation 0 ufrag x", true),
+        ("1 1 tcp 1 192.0.2.1 9 typ host generation 0 tcptype so", true),
+        ("1 1 tcp 1 192.0.2.1 9 typ host", true),
+        ("1 1 tcp 1 192.0.2.1 9 typ host tcptype sideways", false),
+        ("1 1 tcp 1 192.0.2.1 9 typ host tcptype", false),
         ("", false),
         ("1 1 udp 1 192.0.2.1 9", false),
         ("1 0 udp 1 192.0.2.1 9 typ host", false),
@@ -233,11 +237,16 @@ fn candidates_are_read_as_clients_write_them() {
     ] {
         assert_eq!(text.parse::<Candidate>().is_ok(), good, "{text}");
     }
-    let best = Candidate::host("192.0.2.1:7882".parse().unwrap(), 0);
-    let next = Candidate::host("[2001:db8::1]:7882".parse().unwrap(), 1);
-    assert!(best.priority > next.priority);
+    let host =
+        |protocol, address: &str, rank| Candidate::host(protocol, address.parse().unwrap(), rank);
+    let best = host(Protocol::Udp, "192.0.2.1:7882", 0);
+    let next = host(Protocol::Udp, "[2001:db8::1]:7882", 1);
+    let last = host(Protocol::Tcp, "192.0.2.1:7881", 2);
+    assert!(best.priority > next.priority && next.priority > last.priority);
     assert_eq!(best.to_string(), "1 1 udp 2130706431 192.0.2.1 7882 typ host");
-    assert_eq!(next.to_string().parse(), Ok(next));
+    let passive = "3 1 tcp 1520434687 192.0.2.1 7881 typ host tcptype passive";
+    assert_eq!(last.to_string(), passive);
+    assert_eq!([next.to_string().parse(), passive.parse()], [Ok(next), Ok(last)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Calls with a phone on one side, over a scripted phone network and a media node that takes notes.
 
 use offhook_call::room::{Admin, Door, Join, Published, Receive, Source, TrackRequest};
-use offhook_types::media::{Command as NodeCommand, Connection, Fingerprint, Placement};
+use offhook_types::media::{Candidate, Command as NodeCommand, Connection, Fingerprint, Placement};
 use offhook_types::phone::{Cause as PhoneCause, Command, Digit, Incoming, Reached};
 use offhook_types::{LegId, MediaKind, PhoneId, RoomId, Ssrc, TrackId};
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ impl MediaNode for Script {
 
     fn place(&self, _: RoomId) -> Option<Placement> {
         let inside = ([127, 0, 0, 1], 7882).into();
-        Some(Placement { leg: LegId(77), candidates: vec![inside], inside })
+        Some(Placement { leg: LegId(77), candidates: vec![Candidate::udp(inside)], inside })
     }
 
     fn send(&self, command: NodeCommand) -> Result<(), NodeFull> {
