@@ -11,7 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
-use offhook_types::media::{Command, DataKind, Event, Fingerprint, Placement};
+use offhook_types::media::{Candidate, Command, DataKind, Event, Fingerprint, Placement};
 use offhook_types::{LegId, RoomId};
 
 use crate::association::Message;
@@ -72,7 +72,7 @@ struct Shared {
 struct WorkerDoor {
     commands: Mutex<Outbox<Command>>,
     waker: Arc<Waker>,
-    candidates: Vec<SocketAddr>,
+    candidates: Vec<Candidate>,
     inside: SocketAddr,
     serial: AtomicU64,
     published: Arc<Mutex<Snapshot>>,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_rtc::dtls::Certificate;
-use offhook_types::media::Event;
+use offhook_types::media::{Candidate, Event};
 use offhook_types::{Rng, WorkerId};
 use rtrb::Consumer;
 
@@ -172,13 +172,14 @@ fn bind(config: &Config) -> Result<Vec<Arc<UdpSocket>>, StartError> {
     (0..config.workers).map(one).collect()
 }
 
-fn candidates(config: &Config, socket: &UdpSocket) -> Vec<SocketAddr> {
+fn candidates(config: &Config, socket: &UdpSocket) -> Vec<Candidate> {
     let bound = socket.address();
     let addresses = match config.advertise.as_slice() {
         [] => advertised(bound.ip(), socket.takes_v6()),
         named => named.to_vec(),
     };
-    addresses.into_iter().map(|ip| SocketAddr::new(ip, bound.port())).collect()
+    let at = |ip| Candidate::udp(SocketAddr::new(ip, bound.port()));
+    addresses.into_iter().map(at).collect()
 }
 
 fn pair(
