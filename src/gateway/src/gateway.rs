@@ -96,6 +96,8 @@ impl Gateway {
             [crate::random(), crate::random()].map(|seed| seed.map_err(|_| StartError::Random));
         let [agent_seed, seed] = seeds;
         let (said, heard) = mpsc::channel(SAID);
+        let key = crate::random_bytes().map_err(|_| StartError::Random)?;
+        let agent = offhook_sip::agent::Config { key, ..agent };
         let sip = transport::start(&sip, agent, agent_seed?, said).await?;
         let (bridges, notices) = Bridges::start(bridges)?;
         let near = Neighbours {

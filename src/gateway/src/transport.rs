@@ -17,7 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use offhook_sip::agent::{
-    Agent, Command, Config, Event, Flow, Handle as Leg, Input, Output, Peer, Send, Trace, Transport,
+    Agent, Command, Config, Event, Flow, Gate, Handle as Leg, Input, Output, Peer, PeerId, Send,
+    Trace, Transport,
 };
 use offhook_sip::uri::{Host, HostPort};
 use offhook_types::counters::Counters;
@@ -141,7 +142,7 @@ pub struct Handle {
 
 enum Order {
     Command(Leg, Box<Command>),
-    Peers(Vec<Peer>),
+    Peers(Vec<Peer>, Vec<(PeerId, Gate)>),
     Count(oneshot::Sender<Counts>),
 }
 
@@ -152,9 +153,9 @@ impl Handle {
         let _ = self.orders.send(Order::Command(leg, Box::new(command)));
     }
 
-    /// Whose packets are read from now on.
-    pub fn peers(&self, peers: Vec<Peer>) {
-        let _ = self.orders.send(Order::Peers(peers));
+    /// Whose packets are read from now on, and which of them have to show a password for each call.
+    pub fn peers(&self, peers: Vec<Peer>, logins: Vec<(PeerId, Gate)>) {
+        let _ = self.orders.send(Order::Peers(peers, logins));
     }
 
     /// Figures; nothing when the task is gone.
@@ -287,7 +288,10 @@ impl Task {
             Order::Command(handle, command) => {
                 self.agent.handle(now, Input::Command { handle, command: *command });
             }
-            Order::Peers(peers) => self.agent.handle(now, Input::Peers(peers)),
+            Order::Peers(peers, logins) => {
+                self.agent.handle(now, Input::Logins(logins));
+                self.agent.handle(now, Input::Peers(peers));
+            }
             Order::Count(reply) => {
                 let counts = Counts {
                     agent: self.agent.stats().clone(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use offhook_billing::deck::Tier;
 use offhook_billing::number::Format;
 use offhook_billing::route::{CallerPolicy, Caps, Trunk as Way};
-use offhook_sip::agent::{self, PeerId, Refresh, Reliable};
-use offhook_sip::auth::Credentials;
+use offhook_sip::agent::{self, Gate, PeerId, Refresh, Reliable};
+use offhook_sip::auth::{Algorithm, Credentials};
 use offhook_sip::uri::{SipUri, Uri};
 use offhook_store::StoredTrunk;
 use offhook_types::TrunkId;
@@ -31,6 +31,16 @@ pub struct Settings {
     /// Its password.
     #[serde(default)]
     pub password: String,
+    /// Whom the carrier has to log in as for each call that it brings: a digest challenge. Empty where its
+    /// address is enough.
+    #[serde(default)]
+    pub challenge_username: String,
+    /// Its password.
+    #[serde(default)]
+    pub challenge_password: String,
+    /// How it may show the password.
+    #[serde(default)]
+    pub challenge_digest: Digest,
     /// Register, so that calls come in, and keep registered for this long at a time; 0 does not.
     #[serde(default)]
     pub register_s: u32,
@@ -95,7 +105,7 @@ pub struct Settings {
     pub emergency: bool,
 }
 
-/// Holds a password.
+/// Holds passwords.
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted trunk settings]")
@@ -164,6 +174,19 @@ pub enum ReliableProgress {
     Required,
 }
 
+/// How a carrier may show its password (RFC 8760).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Digest {
+    /// SHA-256 is offered first, then MD5.
+    #[default]
+    Any,
+    /// Only MD5 is offered, for carriers that look at the first challenge alone.
+    Md5,
+    /// Only SHA-256 is offered.
+    Sha256,
+}
+
 /// What is wrong with a trunk's settings.
 #[derive(Debug, thiserror::Error)]
 pub enum BadTrunk {
@@ -218,6 +241,12 @@ impl Trunk {
         if settings.register_s != 0 && settings.username.is_empty() {
             return Err(wrong("register_s", "registering needs a username"));
         }
+        if settings.challenge_username.is_empty() != settings.challenge_password.is_empty() {
+            return Err(wrong(
+                "challenge_password",
+                "give both a username and a password, or none",
+            ));
+        }
         if settings.codecs.is_empty() {
             return Err(wrong("codecs", "name at least one of pcmu, pcma, g722, opus"));
         }
@@ -256,6 +285,20 @@ impl Trunk {
                 .into_iter()
                 .collect(),
         }
+    }
+
+    /// Whom the carrier has to log in as for each call that it brings.
+    pub fn gate(&self) -> Option<Gate> {
+        let Settings { challenge_username, challenge_password, challenge_digest, .. } =
+            &self.settings;
+        let algorithms = match challenge_digest {
+            Digest::Any => Algorithm::OFFERED.to_vec(),
+            Digest::Md5 => vec![Algorithm::Md5],
+            Digest::Sha256 => vec![Algorithm::Sha256],
+        };
+        let (user, password) = (challenge_username.clone(), challenge_password.clone());
+        let credentials = Credentials { realm: None, user, password };
+        (!challenge_username.is_empty()).then_some(Gate { credentials, algorithms })
     }
 
     /// The URI of a subscriber behind the carrier.
@@ -405,6 +448,8 @@ mod tests {
         check(r#"{"proxy": "sip:192.0.2.1", "codecs": []}"#, Err("codecs"));
         check(r#"{"proxy": "sip:192.0.2.1", "session_timer_s": 60}"#, Err("session_timer_s"));
         check(r#"{"proxy": "sip:192.0.2.1", "register_s": 600}"#, Err("register_s"));
+        let alone = r#"{"proxy": "sip:192.0.2.1", "challenge_username": "them"}"#;
+        check(alone, Err("challenge_password"));
         check(r#"{"proxy": "sip:192.0.2.1", "caller_id": "mine"}"#, Err("caller_id"));
         check(r#"{"proxy": "sip:192.0.2.1", "tier": "wild"}"#, Err("tier"));
         check(r#"{"proxy": "sip:192.0.2.1", "numbers": "x"}"#, Err("numbers"));

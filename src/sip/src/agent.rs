@@ -14,6 +14,7 @@ mod config;
 mod counters;
 mod exchange;
 mod input;
+mod login;
 mod output;
 mod receive;
 mod respond;
@@ -32,15 +33,16 @@ use crate::ping::Keepalive;
 use crate::register::Registration;
 use crate::text::Text;
 use exchange::{ClientTx, Exchange};
+use login::Logins;
 use respond::ServerTx;
 use sources::Sources;
 use timeouts::Timeouts;
 
 pub use config::{Config, Door, Limits, Peer, Refresh, Timers};
-pub use counters::{Drop, Misdeed, Stats};
+pub use counters::{Drop, Login, Misdeed, Stats};
 pub use input::{
-    Body, Command, Flow, Handle, Identity, Input, Invite, PeerId, Ping, QueryId, Record, Register,
-    Reliable, SendId, Trunk,
+    Body, Command, Flow, Gate, Handle, Identity, Input, Invite, PeerId, Ping, QueryId, Record,
+    Register, Reliable, SendId, Trunk,
 };
 pub use output::{By, Ended, Event, Hop, Incoming, Output, Question, Send, Trace, Way};
 pub use transport::Transport;
@@ -59,6 +61,7 @@ pub struct Agent {
     out: VecDeque<Output>,
     pub(crate) timers: Timeouts<Timer>,
     sources: Sources,
+    logins: Logins,
     clients: BTreeMap<TxId, ClientTx>,
     /// Client transactions by branch and method.
     branches: BTreeMap<Vec<u8>, TxId>,
@@ -96,6 +99,7 @@ pub(crate) enum Timer {
 impl Agent {
     /// An agent without peers, calls or registrations.
     pub fn new(config: Config, now: Time, rng: Rng) -> Self {
+        let logins = Logins::new(&config.realm, config.key);
         Self {
             config,
             rng,
@@ -103,6 +107,7 @@ impl Agent {
             out: VecDeque::new(),
             timers: Timeouts::new(),
             sources: Sources::default(),
+            logins,
             clients: BTreeMap::new(),
             branches: BTreeMap::new(),
             servers: BTreeMap::new(),
@@ -130,6 +135,7 @@ impl Agent {
             Input::Closed { flow } => self.closed(flow),
             Input::Resolved { query, records } => self.resolved(query, records),
             Input::Peers(table) => self.sources.set(table),
+            Input::Logins(table) => self.logins.set(table),
             Input::Command { handle, command } => self.command(handle, command),
         }
     }

@@ -127,7 +127,9 @@ impl Exchange {
         self.router.set_trunks(tariff.ways());
         self.guard.set_rules(tariff.rules.clone());
         self.tariff = tariff;
-        self.near.sip.peers(self.peers());
+        let enabled = self.tariff.trunks.values().filter(|trunk| trunk.way.enabled);
+        let logins = enabled.filter_map(|trunk| Some((peer(trunk.id()), trunk.gate()?)));
+        self.near.sip.peers(self.peers(), logins.collect());
         let known: Vec<TrunkId> = self.watch.trunks.keys().copied().collect();
         for id in known {
             let same = self.trunk(id).is_some_and(|trunk| {

@@ -26,7 +26,7 @@ pub struct PutTrunk {
     pub settings: Map<String, Value>,
 }
 
-/// A trunk. Its password is never shown.
+/// A trunk. Its passwords are never shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrunkView {
@@ -40,7 +40,9 @@ pub struct TrunkView {
     pub enabled: bool,
     /// Whether it has a password.
     pub password: bool,
-    /// The rest of it, every field, without the password.
+    /// Whether calls that it brings are challenged for a password.
+    pub challenge_password: bool,
+    /// The rest of it, every field, without the passwords.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub settings: Value,
 }
@@ -116,12 +118,8 @@ impl Desk {
             self.deck_exists(deck).await?;
         }
         let mut settings = put.settings;
-        if let Some(known) = &known
-            && !settings.contains_key(PASSWORD)
-            && let Some(password) = object(&known.settings).remove(PASSWORD)
-        {
-            settings.insert(PASSWORD.into(), password);
-        }
+        let kept = known.as_ref().map(|known| object(&known.settings)).unwrap_or_default();
+        keep_secrets(&mut settings, kept);
         let stored = StoredTrunk {
             id: known.map_or_else(|| TrunkId(self.draw()), |known| known.id),
             name: name.into(),
@@ -251,13 +249,15 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 fn show(stored: &StoredTrunk) -> TrunkView {
     let mut settings = object(&stored.settings);
-    let password = settings.remove(PASSWORD);
+    let [password, challenge_password] =
+        SECRETS.map(|(secret, _)| settings.remove(secret).is_some_and(|secret| is_given(&secret)));
     TrunkView {
         id: stored.id.to_string(),
         name: stored.name.clone(),
         deck: stored.deck.clone(),
         enabled: stored.enabled,
-        password: password.is_some_and(|password| password.as_str().is_some_and(|p| !p.is_empty())),
+        password,
+        challenge_password,
         settings: Value::Object(settings),
     }
 }
@@ -280,4 +280,22 @@ fn yes() -> bool {
     true
 }
 
-const PASSWORD: &str = "password";
+/// Secrets that are left out stay as they were, as long as there is a name to each.
+fn keep_secrets(settings: &mut Map<String, Value>, mut kept: Map<String, Value>) {
+    for (secret, name) in SECRETS {
+        if settings.get(name).is_some_and(is_given)
+            && !settings.contains_key(secret)
+            && let Some(known) = kept.remove(secret)
+        {
+            settings.insert(secret.into(), known);
+        }
+    }
+}
+
+fn is_given(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+/// Settings of trunks that are never shown, and whose they are.
+const SECRETS: [(&str, &str); 2] =
+    [("password", "username"), ("challenge_password", "challenge_username")];

@@ -105,6 +105,17 @@ async fn a_trunk_never_shows_its_password_and_keeps_it() {
     let stored = desk.store.trunks().await.unwrap();
     assert_eq!(stored.len(), 1);
     assert!(stored[0].settings.contains("hunter2"));
+    // Nor the one that the carrier shows to us; it goes with its name.
+    let (at, them, theirs_is) = ("sip:192.0.2.2", "them", "swordfish");
+    let both = json!({"proxy": at, "challenge_username": them, "challenge_password": theirs_is});
+    let kept = json!({"proxy": at, "challenge_username": them});
+    for settings in [both, kept] {
+        let shown = desk.put_trunk("carrier-a", put_trunk(settings)).await.unwrap();
+        assert!(shown.challenge_password && !shown.settings.to_string().contains(theirs_is));
+    }
+    assert!(desk.store.trunks().await.unwrap()[0].settings.contains(theirs_is));
+    let shown = desk.put_trunk("carrier-a", put_trunk(json!({"proxy": at}))).await.unwrap();
+    assert!(!shown.challenge_password && !shown.password);
     desk.remove_trunk("carrier-a").await.unwrap();
     assert!(matches!(desk.remove_trunk("carrier-a").await, Err(Error::Missing { .. })));
 }

@@ -207,6 +207,12 @@ fn of_sip(sip: &transport::Counts) -> Vec<MetricFamily> {
             &agent.misdeeds,
         ),
         counters(
+            "offhook_gateway_sip_logins_total",
+            "Calls of carriers that have to log in, by result.",
+            "result",
+            &agent.logins,
+        ),
+        counters(
             "offhook_gateway_sip_lost_total",
             "SIP traffic that sockets and connections lost, by reason.",
             "reason",

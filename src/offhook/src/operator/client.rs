@@ -97,8 +97,17 @@ pub fn settings(set: &[String]) -> anyhow::Result<serde_json::Map<String, Value>
 
 /// Settings that are text even where that is all digits: names, secrets, and money, which is never a
 /// floating number.
-const TEXTS: [&str; 7] =
-    ["username", "password", "domain", "numbers", "margin", "limit", "newcomer_limit"];
+const TEXTS: [&str; 9] = [
+    "username",
+    "password",
+    "challenge_username",
+    "challenge_password",
+    "domain",
+    "numbers",
+    "margin",
+    "limit",
+    "newcomer_limit",
+];
 
 /// `@FILE` as what is in the file, without the end of its line; all else as it is.
 pub fn from_file(text: &str) -> anyhow::Result<String> {

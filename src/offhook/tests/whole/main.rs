@@ -13,6 +13,7 @@ mod phone;
 mod phone_baresip;
 mod phone_caller;
 mod phone_kamailio;
+mod phone_login;
 mod phone_sipp_caller;
 mod phone_sipp_carrier;
 mod python_livekit;

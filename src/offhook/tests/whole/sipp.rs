@@ -16,6 +16,14 @@ pub struct Sipp {
     pub port: u16,
 }
 
+/// Who calls from which port, and with which password.
+#[derive(Debug, Clone, Copy)]
+pub struct Login {
+    pub port: u16,
+    pub name: &'static str,
+    pub password: &'static str,
+}
+
 /// Seconds after which a scenario has failed.
 const PATIENCE: &str = "25";
 
@@ -32,6 +40,16 @@ impl Sipp {
     /// Call a number of the server's over UDP from `port`, which a trunk has as its own.
     pub fn call(server: &Server, scenario: &'static str, number: &str, port: u16) -> Self {
         Self::call_through(scenario, number, port, server.sip_port("udp"))
+    }
+
+    /// Call a number as somebody who is challenged for a password.
+    pub fn log_in(server: &Server, scenario: &'static str, number: &str, login: Login) -> Self {
+        let (port, to) = (login.port.to_string(), format!("127.0.0.1:{}", server.sip_port("udp")));
+        // What is answered for is the request URI, which SIPp has to be told.
+        let uri = format!("{number}@{to}");
+        let (port, name) = (["-p", &port], ["-au", login.name, "-ap", login.password]);
+        let more = [&["-s", number, "-auth_uri", &uri], &port[..], &name[..], &[&to]].concat();
+        Self::start(scenario, 1, &more)
     }
 
     /// Call a number from `port` through a proxy.

@@ -7,7 +7,7 @@ use super::{PeerId, Transport};
 use crate::uri::HostPort;
 
 /// What an agent is set up with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Where the agent is reached, one per transport and address family.
     pub doors: Vec<Door>,
@@ -19,8 +19,19 @@ pub struct Config {
     pub limits: Limits,
     /// What is offered and asked for in session timers (RFC 4028).
     pub refresh: Refresh,
+    /// The realm of challenges to peers that have to log in.
+    pub realm: String,
+    /// What proves that a challenge is ours: random, and nobody else's.
+    pub key: [u8; 32],
     /// Say every message as an [`Output::Trace`](super::Output::Trace).
     pub trace: bool,
+}
+
+/// Holds a key.
+impl core::fmt::Debug for Config {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Config({:?}, {:?}, {:?})", self.doors, self.timers, self.limits)
+    }
 }
 
 /// One socket, and how the world sees it.
@@ -112,6 +123,8 @@ impl Default for Config {
             timers: Timers::default(),
             limits: Limits::default(),
             refresh: Refresh::default(),
+            realm: "offhook".into(),
+            key: [0; 32],
             trace: true,
         }
     }

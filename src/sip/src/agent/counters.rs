@@ -51,6 +51,26 @@ counted! {
     }
 }
 
+counted! {
+    /// How calls of peers went that have to log in.
+    pub enum Login {
+        /// They had the password.
+        LetIn = "let_in",
+        /// They were asked for it.
+        Challenged = "challenged",
+        /// They were right, and too late.
+        Stale = "stale",
+        /// They were right, and that answer was used before.
+        Replayed = "replayed",
+        /// They were wrong.
+        Wrong = "wrong",
+        /// They contradicted themselves, or were for something else.
+        Malformed = "malformed",
+        /// Not read, after too many that were wrong.
+        TooMany = "too_many",
+    }
+}
+
 /// What an agent counts.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
@@ -64,4 +84,6 @@ pub struct Stats {
     pub drops: Counters<Drop>,
     /// What peers did that they should not have.
     pub misdeeds: Counters<Misdeed>,
+    /// How calls of peers went that have to log in.
+    pub logins: Counters<Login>,
 }

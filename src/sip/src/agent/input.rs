@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::{Peer, Transport};
-use crate::auth::Credentials;
+use crate::auth::{Algorithm, Credentials};
 use crate::header::{Name, NameAddr, ReasonValue};
 use crate::text::Text;
 use crate::uri::Uri;
@@ -71,6 +71,9 @@ pub enum Input {
     },
     /// Whose packets are read from now on. Replaces the table.
     Peers(Vec<Peer>),
+    /// Which peers have to show a password for each call that they bring, and as whom (RFC 3261 §22.2).
+    /// Replaces the table.
+    Logins(Vec<(PeerId, Gate)>),
     /// Something to do. One about a handle that is gone, or that makes no sense in its state, is
     /// ignored: it crossed an event on its way.
     Command {
@@ -79,6 +82,15 @@ pub enum Input {
         /// What.
         command: Command,
     },
+}
+
+/// What a peer has to show for each call that it brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// As whom. The realm does not count: it is ours.
+    pub credentials: Credentials,
+    /// What is offered, in this order; nothing else is taken.
+    pub algorithms: Vec<Algorithm>,
 }
 
 /// A record of the name system (RFC 3263).

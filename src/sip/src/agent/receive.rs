@@ -23,7 +23,7 @@ const METHODS: [Method; 10] = [
 
 impl Agent {
     /// The order is the defence: the source first, which costs a look-up; then the text; then what is
-    /// known already. Only what passes all of it is remembered.
+    /// known already; then, of some, a password. Only what passes all of it is remembered.
     pub(super) fn receive(&mut self, flow: Flow, bytes: &[u8]) {
         let kept = self.config.timers.remembered;
         let Some(peer) = self.sources.peer(self.now, flow.remote, kept) else {
@@ -111,6 +111,10 @@ impl Agent {
             return self.repeated(tx);
         }
         let outside = request.headers.to().is_ok_and(|to| to.tag().is_none());
+        let calls = outside && request.method == Method::Invite;
+        if calls && !self.is_let_in((flow, peer), &request) {
+            return;
+        }
         let merge = merge_key(&request).filter(|_| outside && request.method != Method::Cancel);
         let merged = merge.as_ref().is_some_and(|merge| self.merges.contains_key(merge));
         let invite = self.server_of(&request).filter(|_| request.method == Method::Cancel);
@@ -152,7 +156,7 @@ impl Agent {
                 self.acknowledged(tx);
                 true
             }
-            None => self.ack_came(ack),
+            None => self.ack_came(ack) || self.logins.has_refused(ack),
         };
         if !known {
             self.stats.drops.add(Drop::StrayAck);

@@ -317,3 +317,5 @@ fn a_trunk_goes_down_after_some_failures_and_comes_back() {
     scene.wait(Duration::from_secs(60));
     assert!(matches!(scene.events.as_slice(), [Event::TrunkUp, Event::TrunkDown]));
 }
+
+mod login;

@@ -50,7 +50,8 @@ pub enum Denied {
     Stale,
     /// An unknown user or a wrong password: challenge it again.
     Wrong,
-    /// A count that was used before.
+    /// They are right and their count was used before: challenge it with `stale`, since it may be a
+    /// client that does not count.
     Replayed,
     /// They contradict themselves or the request (RFC 7616 §3.4.6): 400.
     Malformed,
@@ -68,15 +69,22 @@ impl Challenger {
         }
     }
 
-    /// A 401 to this request, best algorithm first (RFC 8760 §2.4); 400 where that is the answer.
-    pub fn refuse(&self, now: Time, request: &Request, why: Denied, rng: &mut Rng) -> Response {
+    /// A 401 to this request that offers these algorithms in their order; 400 where that is the answer.
+    pub fn refuse(
+        &self,
+        now: Time,
+        request: &Request,
+        (why, offered): (Denied, &[Algorithm]),
+        rng: &mut Rng,
+    ) -> Response {
         if why == Denied::Malformed {
             return request.response(400);
         }
         let mut response = request.response(401);
         let nonce = self.nonce((now, rng.next_u64()));
-        let stale = if why == Denied::Stale { ", stale=true" } else { "" };
-        for algorithm in OFFERED {
+        let right = matches!(why, Denied::Stale | Denied::Replayed);
+        let stale = if right { ", stale=true" } else { "" };
+        for algorithm in offered {
             let mut value = b"Digest realm=".to_vec();
             scan::push_quoted(&mut value, self.realm.as_bytes());
             let rest = format!(
@@ -89,17 +97,32 @@ impl Challenger {
         response
     }
 
-    /// The user that this request is from. `password` knows the users.
+    /// A tag for the refusal of a request, the same each time it comes and beyond guessing: by it an ACK
+    /// is known, although nothing was kept (RFC 3261 §8.2.7).
+    pub fn tag(&self, request: &Request) -> String {
+        let headers = &request.headers;
+        let from = headers.from().ok().and_then(|from| from.tag().cloned()).unwrap_or_default();
+        let call = headers.call_id().unwrap_or_default();
+        let number = headers.cseq().map_or(0, |cseq| cseq.number).to_string();
+        let text =
+            [b"tag".as_slice(), call.as_bytes(), from.as_bytes(), number.as_bytes()].join(&b' ');
+        hex(mac(&self.key, &text).get(..8).unwrap_or_default())
+    }
+
+    /// The user that this request is from, shown with one of these algorithms. `password` knows the
+    /// users.
     pub fn verify(
         &mut self,
         now: Time,
         request: &Request,
+        offered: &[Algorithm],
         password: impl FnOnce(&str) -> Option<String>,
     ) -> Result<String, Denied> {
         let answers = request.headers.all(&Name::Authorization).filter_map(AuthParams::digest);
         let ours = |params: &AuthParams| params.get("realm") == Some(&self.realm);
         let answer = answers.into_iter().find(ours).ok_or(Denied::NoCredentials)?;
-        let answer = Answer::read(&answer).ok_or(Denied::Malformed)?;
+        let answer = Answer::read(&answer).filter(|answer| offered.contains(&answer.algorithm));
+        let answer = answer.ok_or(Denied::Malformed)?;
         let meant = Uri::parse(answer.uri.as_bytes()).map_err(|_| Denied::Malformed)?;
         if !meant.same(&request.uri) {
             return Err(Denied::Malformed);
@@ -213,7 +236,7 @@ impl Answer {
             nonce: text("nonce")?,
             uri: text("uri")?,
             response: text("response")?,
-            algorithm: OFFERED.contains(&algorithm).then_some(algorithm)?,
+            algorithm,
             qop,
             count: u32::from_str_radix(count, 16).ok()?,
             cnonce: text("cnonce")?,
@@ -221,7 +244,5 @@ impl Answer {
     }
 }
 
-/// Best first.
-const OFFERED: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
 /// Most nonces in use whose counts are kept, about 100 bytes each.
 const MAX_NONCES: usize = 8192;

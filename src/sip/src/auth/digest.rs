@@ -33,6 +33,9 @@ impl Algorithm {
         Self::Sha512_256Sess,
     ];
 
+    /// What is asked for, best first (RFC 8760 §2.4): what every other side has, and what it should.
+    pub const OFFERED: [Self; 2] = [Self::Sha256, Self::Md5];
+
     /// As it is written.
     pub const fn name(self) -> &'static str {
         match self {

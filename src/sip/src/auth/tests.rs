@@ -89,9 +89,9 @@ fn both_sides_agree_and_the_strongest_algorithm_is_taken() {
     let (mut client, mut challenger, mut rng) = (client(), challenger(), Rng::from_seed(1));
     let now = Time::from_millis(5000);
     let mut request = register(1);
-    let why = challenger.verify(now, &request, known).unwrap_err();
+    let why = challenger.verify(now, &request, &Algorithm::OFFERED, known).unwrap_err();
     assert_eq!(why, Denied::NoCredentials);
-    let refused = challenger.refuse(now, &request, why, &mut rng);
+    let refused = challenger.refuse(now, &request, (why, &Algorithm::OFFERED), &mut rng);
     assert_eq!(refused.headers.all(&Name::WwwAuthenticate).count(), 2);
     client.challenged(&refused, &mut rng).unwrap();
     for _ in 0..3 {
@@ -99,18 +99,24 @@ fn both_sides_agree_and_the_strongest_algorithm_is_taken() {
         assert_eq!(request.headers.all(&Name::Authorization).count(), 1);
         let text = request.headers.get(&Name::Authorization).unwrap();
         assert!(text.decoded().contains("algorithm=SHA-256"));
-        assert_eq!(challenger.verify(now, &request, known), Ok("trunk-1".to_owned()));
-        assert_eq!(challenger.verify(now, &request, known), Err(Denied::Replayed));
+        assert_eq!(
+            challenger.verify(now, &request, &Algorithm::OFFERED, known),
+            Ok("trunk-1".to_owned())
+        );
+        assert_eq!(
+            challenger.verify(now, &request, &Algorithm::OFFERED, known),
+            Err(Denied::Replayed)
+        );
     }
     let text = request.headers.get(&Name::Authorization).unwrap().decoded().into_owned();
     assert!(text.contains("nc=00000003"), "the count goes up with each use");
     let later = now + Duration::from_secs(61);
     client.authorize(&mut request);
-    assert_eq!(challenger.verify(later, &request, known), Err(Denied::Stale));
-    let stale = challenger.refuse(later, &request, Denied::Stale, &mut rng);
+    assert_eq!(challenger.verify(later, &request, &Algorithm::OFFERED, known), Err(Denied::Stale));
+    let stale = challenger.refuse(later, &request, (Denied::Stale, &Algorithm::OFFERED), &mut rng);
     client.challenged(&stale, &mut rng).unwrap();
     client.authorize(&mut request);
-    assert!(challenger.verify(later, &request, known).is_ok());
+    assert!(challenger.verify(later, &request, &Algorithm::OFFERED, known).is_ok());
 }
 
 #[test]
@@ -118,18 +124,23 @@ fn what_does_not_fit_is_denied() {
     let (mut client, mut challenger, mut rng) = (client(), challenger(), Rng::from_seed(1));
     let now = Time::from_millis(5000);
     let mut request = register(1);
-    let refused = challenger.refuse(now, &request, Denied::NoCredentials, &mut rng);
+    let refused =
+        challenger.refuse(now, &request, (Denied::NoCredentials, &Algorithm::OFFERED), &mut rng);
     client.challenged(&refused, &mut rng).unwrap();
     client.authorize(&mut request);
     let wrong = |_: &str| Some("guess".to_owned());
-    assert_eq!(challenger.verify(now, &request, wrong), Err(Denied::Wrong));
-    assert_eq!(challenger.verify(now, &request, |_| None), Err(Denied::Wrong));
+    assert_eq!(challenger.verify(now, &request, &Algorithm::OFFERED, wrong), Err(Denied::Wrong));
+    assert_eq!(challenger.verify(now, &request, &Algorithm::OFFERED, |_| None), Err(Denied::Wrong));
     let mut moved = request.clone();
     moved.uri = Uri::parse(b"sip:other.example.com").unwrap();
-    assert_eq!(challenger.verify(now, &moved, known), Err(Denied::Malformed));
+    assert_eq!(challenger.verify(now, &moved, &Algorithm::OFFERED, known), Err(Denied::Malformed));
     let mut other = Challenger::new(REALM, [8; 32], Duration::from_secs(60));
-    assert_eq!(other.verify(now, &request, known), Err(Denied::Stale), "not its nonce");
-    assert!(challenger.verify(now, &request, known).is_ok());
+    assert_eq!(
+        other.verify(now, &request, &Algorithm::OFFERED, known),
+        Err(Denied::Stale),
+        "not its nonce"
+    );
+    assert!(challenger.verify(now, &request, &Algorithm::OFFERED, known).is_ok());
 }
 
 #[test]
