@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use offhook_sfu::{Config, Inbound, Origin, Outgoing, Router, TrackSpec};
-use offhook_types::media::{CodecParams, Egress, Extension, Extensions, Negotiated, Want};
+use offhook_types::media::{CodecParams, Egress, Extension, Extensions, Negotiated, Want, Weight};
 use offhook_types::{LegId, MediaKind, Mid, PayloadType, Rng, Ssrc, Time, TrackId, WorkerId};
 use offhook_wire::rtp;
 
@@ -117,7 +117,12 @@ impl Play<'_> {
 
     fn want(&mut self) -> Want {
         let byte = self.next();
-        Want { paused: byte & 1 == 1, layer: byte >> 1 & 3, temporal: byte >> 3 & 3 }
+        Want {
+            paused: byte & 1 == 1,
+            layer: byte >> 1 & 3,
+            temporal: byte >> 3 & 3,
+            weight: Weight { priority: byte >> 5, ..Weight::NONE },
+        }
     }
 
     fn negotiated(&mut self) -> Negotiated {

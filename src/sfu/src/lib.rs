@@ -18,8 +18,10 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod allocate;
 mod index;
 mod mapping;
+mod meter;
 mod munge;
 mod packet;
 mod router;
@@ -29,5 +31,5 @@ mod track;
 
 pub use packet::{Carried, Inbound, Outgoing, Patch};
 pub use router::{
-    Config, Drop, Full, Origin, Refusal, Report, Resend, Router, RtxStream, TrackSpec,
+    Config, Drop, Full, Origin, Pause, Refusal, Report, Resend, Router, RtxStream, TrackSpec,
 };

@@ -1,16 +1,22 @@
 //! One room on one worker.
 
+mod allocation;
+
 use core::cmp::Reverse;
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use offhook_types::counters::Counters;
 use offhook_types::media::{Egress, Negotiated, Speaker, Want};
 use offhook_types::{MediaKind, PayloadType, Rng, Ssrc, Time, TrackId};
 
+use crate::allocate::Claim;
 use crate::index::Map;
 use crate::packet::{Inbound, Outgoing};
 use crate::subscription::{Agreed, Made, Subscription, Tail};
 use crate::track::{Clock, MAX_LAYERS, Passed, Track};
+pub use allocation::Pause;
+use allocation::{Key, Limit, Speaking};
 
 /// Limits and intervals of a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +171,12 @@ pub struct Router {
     places: Map<TrackId, usize>,
     legs: Map<u32, Leg>,
     subscriptions: usize,
+    /// No leg's budget is looked at before.
+    reviews_at: Time,
+    due: Vec<u32>,
+    claims: Vec<Claim<Key>>,
+    speaking_legs: Speaking,
+    pauses: VecDeque<Pause>,
     /// No key frame request is due before.
     key_frames_at: Time,
     speakers_at: Time,
@@ -179,6 +191,8 @@ pub struct Router {
 #[derive(Debug, Default)]
 struct Leg {
     agreed: Option<Agreed>,
+    /// What may be sent to it; `None` is no limit.
+    limit: Option<Limit>,
     streams: Vec<(Ssrc, TrackId)>,
     /// Streams that ended: their numbers must not be used again under the same key.
     retired: Vec<(Ssrc, Tail)>,
@@ -201,6 +215,11 @@ impl Router {
             places: Map::default(),
             legs: Map::default(),
             subscriptions: 0,
+            reviews_at: Time::MAX,
+            due: Vec::new(),
+            claims: Vec::new(),
+            speaking_legs: Vec::new(),
+            pauses: VecDeque::new(),
             key_frames_at: Time::MAX,
             speakers_at: Time::ZERO,
             heard: false,
@@ -303,7 +322,8 @@ impl Router {
         let agreed = known.agreed.clone().unwrap_or_default();
         known.streams.push((egress.ssrc, egress.track));
         self.subscriptions += 1;
-        let new = Subscription::new(leg, egress, want, &agreed, tail);
+        let limited = known.limit.is_some();
+        let new = Subscription::new(leg, egress, (want, limited), (&agreed, tail));
         if let Some(track) = self.track_mut(egress.track) {
             track.insert(new);
         }
@@ -345,20 +365,23 @@ impl Router {
 
     /// Route one packet: `send` is called once for every receiver that gets it.
     #[inline]
-    pub fn route<F>(&mut self, now: Time, track: TrackId, packet: &Inbound<'_>, send: &mut F)
+    pub fn route<F>(&mut self, now: Time, id: TrackId, packet: &Inbound<'_>, send: &mut F)
     where
         F: FnMut(u32, &Outgoing<'_>),
     {
-        let place = self.places.get(&track).copied();
+        let place = self.places.get(&id).copied();
         let Some(track) = place.and_then(|place| self.tracks.get_mut(place)) else {
             return self.counters.add(Drop::UnknownTrack);
         };
         let result = track.route(now, packet, (&self.config, &mut self.counters), send);
         match result {
-            Ok(Passed { asks, heard }) => {
+            Ok(Passed { asks, changed, heard }) => {
                 self.heard |= heard;
                 if asks {
                     self.look_at_key_frames(now);
+                }
+                if changed {
+                    self.review_receivers(now, id);
                 }
             }
             Err(reason) => self.counters.add(reason),
@@ -489,7 +512,7 @@ impl Router {
     /// When to poll again without new packets; [`Time::MAX`] for never.
     pub fn next_timeout(&self) -> Time {
         let speakers = if self.heard { self.speakers_at } else { Time::MAX };
-        self.key_frames_at.min(speakers)
+        self.key_frames_at.min(speakers).min(self.reviews_at)
     }
 
     /// What was dropped so far.
@@ -501,6 +524,10 @@ impl Router {
     /// packets cannot guess the rollover counter wrong.
     fn first_number(&mut self) -> u64 {
         u64::from(self.rng.below(1 << 15))
+    }
+
+    fn track(&self, track: TrackId) -> Option<&Track> {
+        self.tracks.get(*self.places.get(&track)?)
     }
 
     fn track_mut(&mut self, track: TrackId) -> Option<&mut Track> {
@@ -553,6 +580,7 @@ impl Router {
     }
 
     fn after_want(&mut self, now: Time, leg: u32, track: TrackId) {
+        self.review_leg(now, leg);
         if let Some(track) = self.track_mut(track) {
             track.retarget();
             track.ask_for(leg);

@@ -52,6 +52,11 @@ impl Voice {
         self.speaks
     }
 
+    /// The last decision.
+    pub(crate) fn speaks(&self) -> bool {
+        self.speaks
+    }
+
     /// Smoothed level in -dBov.
     pub(crate) fn level(&self) -> u8 {
         127u8.saturating_sub((self.loudness / SCALE) as u8)

@@ -7,6 +7,7 @@ use offhook_types::media::{CodecParams, Egress, Extensions, Want};
 use offhook_types::{Codec, LegId, MediaKind, Mid, Ssrc, Time, TrackId};
 use offhook_wire::payload::{Description, red};
 
+use crate::allocate::{Held, Reach};
 use crate::mapping::{self, Mapping};
 use crate::munge::{AUDIO_SEGMENTS, Cap, Form, Pictures, Shift, Timeline, VIDEO_SEGMENTS, patch};
 use crate::packet::{Carried, Inbound, Outgoing, Patch};
@@ -70,6 +71,35 @@ struct Last {
     layer: Option<u8>,
 }
 
+/// What a subscription may take of its leg's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// The leg has a budget.
+    pub limited: bool,
+    pub held: Held,
+}
+
+/// What is to go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Aim {
+    paused: bool,
+    layer: u8,
+    temporal: u8,
+}
+
+impl Aim {
+    fn of(want: &Want, Share { limited, held }: Share) -> Self {
+        let most = Reach { layer: u8::MAX, temporal: u8::MAX };
+        // Of a new one the rates are not known yet: it starts with the least.
+        let reach = if limited { held.reach.unwrap_or(Reach { layer: 0, ..most }) } else { most };
+        Self {
+            paused: want.paused || (limited && held.is_paused()),
+            layer: want.layer.min(reach.layer),
+            temporal: want.temporal.min(reach.temporal),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub leg: u32,
@@ -77,6 +107,9 @@ pub(crate) struct Subscription {
     kind: MediaKind,
     names: Names,
     want: Want,
+    share: Share,
+    /// What it is to get: what is wanted, as far as it fits.
+    aim: Aim,
     codecs: Arc<[CodecParams]>,
     mapped: Option<(Codec, Option<Mapping>)>,
     timeline: Timeline,
@@ -103,7 +136,13 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(leg: u32, egress: &Egress, want: Want, agreed: &Agreed, tail: Tail) -> Self {
+    pub(crate) fn new(
+        leg: u32,
+        egress: &Egress,
+        (want, limited): (Want, bool),
+        (agreed, tail): (&Agreed, Tail),
+    ) -> Self {
+        let share = Share { limited, held: Held::NEW };
         let (segments, resends) = match egress.kind {
             MediaKind::Audio => (AUDIO_SEGMENTS, RESENDS / 4),
             MediaKind::Video => (VIDEO_SEGMENTS, RESENDS),
@@ -115,6 +154,8 @@ impl Subscription {
             kind: egress.kind,
             names: Names { ssrc: egress.ssrc, rtx: egress.rtx, mid: egress.mid, ids: agreed.ids },
             want,
+            share,
+            aim: Aim::of(&want, share),
             codecs: Arc::clone(&agreed.codecs),
             mapped: None,
             timeline: Timeline::new(segments, tail.next_sequence),
@@ -170,11 +211,36 @@ impl Subscription {
         self.mapped = None;
     }
 
+    /// Something else is wanted, which need not wait for its share.
     pub(crate) fn set_want(&mut self, want: Want) {
-        self.want = want;
-        if want.paused {
+        if self.want != want {
+            let reach = self.share.held.reach.filter(|_| !self.want.paused);
+            self.want = want;
+            self.set_share(Share { held: Held { reach, fresh: true }, ..self.share });
+        }
+    }
+
+    /// What it may have from now on; true when that changes what goes out.
+    pub(crate) fn set_share(&mut self, share: Share) -> bool {
+        let before = self.aim;
+        self.share = share;
+        self.aim = Aim::of(&self.want, share);
+        if self.aim.paused {
             self.stop();
         }
+        self.aim != before
+    }
+
+    pub(crate) fn want(&self) -> &Want {
+        &self.want
+    }
+
+    pub(crate) fn share(&self) -> Share {
+        self.share
+    }
+
+    pub(crate) fn kind(&self) -> MediaKind {
+        self.kind
     }
 
     /// Wait for a place to start again.
@@ -208,7 +274,7 @@ impl Subscription {
 
     /// Choose among the layers that send: the best one wanted, else the least above it.
     pub(crate) fn retarget(&mut self, live: u8) {
-        let wanted = if self.single { 0 } else { self.want.layer.min(MAX_LAYERS as u8 - 1) };
+        let wanted = if self.single { 0 } else { self.aim.layer.min(MAX_LAYERS as u8 - 1) };
         let lives = |layer: &u8| live & (1 << layer) != 0;
         let below = (0..=wanted).rev().find(lives);
         self.target = below.or_else(|| (0..MAX_LAYERS as u8).find(lives));
@@ -217,7 +283,7 @@ impl Subscription {
     /// The layer of which it needs a key frame.
     pub(crate) fn waits_for(&self, layers: &[Layer; MAX_LAYERS]) -> Option<u8> {
         let undecodable = matches!(self.mapped, Some((_, None)));
-        if self.kind == MediaKind::Audio || self.want.paused || undecodable {
+        if self.kind == MediaKind::Audio || self.aim.paused || undecodable {
             return None;
         }
         let target = self.target?;
@@ -232,8 +298,12 @@ impl Subscription {
     }
 
     fn wanted_cap(&self) -> Cap {
-        let spatial = if self.single { self.want.layer } else { u8::MAX };
-        Cap { temporal: self.want.temporal, spatial }
+        let spatial = if self.single { self.aim.layer } else { u8::MAX };
+        // While a smaller stream's key frame is awaited the larger one goes on, as thin as it gets.
+        let falls = self.share.limited
+            && self.target.zip(self.current).is_some_and(|(target, current)| target < current);
+        let temporal = if falls { 0 } else { self.aim.temporal };
+        Cap { temporal, spatial }
     }
 
     #[inline]
@@ -260,7 +330,7 @@ impl Subscription {
     where
         F: FnMut(u32, &Outgoing<'_>),
     {
-        if self.want.paused {
+        if self.aim.paused {
             return Ok(());
         }
         let mapping = self.mapping(packet.codec).ok_or(Drop::NoPayloadType)?;
@@ -364,7 +434,7 @@ impl Subscription {
     fn may_start(&self, packet: &Inbound<'_>, facts: &Facts<'_>) -> bool {
         let layer = packet.layer;
         let wanted = Some(layer) == self.target
-            || (self.current.is_none() && (self.single || layer <= self.want.layer));
+            || (self.current.is_none() && (self.single || layer <= self.aim.layer));
         match self.kind {
             MediaKind::Audio => wanted && !packet.payload.is_empty(),
             MediaKind::Video => wanted && facts.key,
@@ -384,9 +454,9 @@ impl Subscription {
             Some(last) => facts.pictures.following(&last.pictures, self.unseen, timestamp),
             None => Shift { timestamp, ..Shift::default() },
         };
+        self.current = Some(packet.layer);
         let form = Form { layer: packet.layer, shift, cap: self.wanted_cap() };
         self.timeline.switch(packet.sequence, form);
-        self.current = Some(packet.layer);
         self.picture_time = Some(packet.timestamp);
         self.skipped_picture = None;
         self.unseen = 0;

@@ -9,11 +9,14 @@ use offhook_wire::dd;
 use offhook_wire::payload::Description;
 
 use crate::index::Map;
+use crate::meter::Meter;
 use crate::munge::Pictures;
 use crate::packet::{Inbound, Outgoing};
 use crate::router::{Config, Drop, Origin, TrackSpec};
 use crate::speaker::Voice;
 use crate::subscription::Subscription;
+
+mod ladder;
 
 /// Most layers of one track.
 pub(crate) const MAX_LAYERS: usize = 4;
@@ -130,11 +133,11 @@ impl Track {
         }
         if self.note_alive(now, packet.layer, config.layer_timeout) {
             self.retarget();
-            passed.asks = true;
+            (passed.asks, passed.changed) = (true, true);
         }
         let clocks = [0, 1, 2, 3].map(|index: usize| self.layers.get(index).and_then(|l| l.clock));
         let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
-        let facts = layer.inspect(packet);
+        let facts = layer.inspect(now, packet);
         let key = facts.key;
         for subscription in &mut self.subscriptions {
             if let Err(reason) = subscription.offer(now, (packet, &facts), &clocks, send) {
@@ -204,6 +207,15 @@ impl Track {
         self.refresh_waiting();
     }
 
+    /// Choose one subscription's layer anew, after what it may have has changed.
+    pub(crate) fn retarget_one(&mut self, leg: u32) {
+        let live = self.live;
+        if let Some(subscription) = self.subscription_mut(leg) {
+            subscription.retarget(live);
+        }
+        self.refresh_waiting();
+    }
+
     /// Note who waits for a key frame, and ask for what nobody waited for before.
     pub(crate) fn refresh_waiting(&mut self) {
         let mut waiting = 0u8;
@@ -253,6 +265,8 @@ impl Track {
 pub(crate) struct Passed {
     /// Key frame requests may have changed.
     pub asks: bool,
+    /// Layers began or ceased.
+    pub changed: bool,
     /// A voice was heard.
     pub heard: bool,
 }
@@ -262,6 +276,7 @@ pub(crate) struct Passed {
 pub(crate) struct Layer {
     seen: Seen,
     heard: Time,
+    pub meter: Meter,
     pub clock: Option<Clock>,
     pub key: KeyFrames,
     structure: Option<dd::Structure>,
@@ -334,7 +349,7 @@ impl Layer {
     }
 
     /// Find out about a packet.
-    pub(crate) fn inspect<'t>(&'t mut self, packet: &Inbound<'t>) -> Facts<'t> {
+    pub(crate) fn inspect<'t>(&'t mut self, now: Time, packet: &Inbound<'t>) -> Facts<'t> {
         let description = &packet.description;
         let mut key = description.starts_key_frame();
         if let Description::H264(d) = description {
@@ -386,6 +401,7 @@ impl Layer {
             }
             _ => {}
         }
+        self.meter.count(now, (facts.spatial, facts.temporal), packet.payload.len());
         facts
     }
 }

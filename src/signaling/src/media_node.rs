@@ -73,6 +73,7 @@ impl Events {
             | Event::LegDown { leg, .. }
             | Event::TrackLive { leg, .. }
             | Event::Data { leg, .. }
+            | Event::Paused { leg, .. }
             | Event::Quality { leg, .. } => leg,
         };
         let last = matches!(event, Event::LegDown { .. });

@@ -196,6 +196,15 @@ pub enum Event {
         /// Loudest first; whoever else is published through this worker is silent.
         speakers: Vec<Speaker>,
     },
+    /// A track that a leg wants was paused because the way to it is too narrow, or is sent again.
+    Paused {
+        /// The receiver's leg.
+        leg: LegId,
+        /// Which track.
+        track: TrackId,
+        /// True is paused.
+        paused: bool,
+    },
     /// How well a leg is doing, every few seconds.
     Quality {
         /// Which leg.
@@ -485,15 +494,35 @@ pub struct Egress {
 pub struct Want {
     /// Nothing for now (hidden, disabled).
     pub paused: bool,
-    /// Highest simulcast layer, an index into [`Ingress::layers`].
+    /// Highest simulcast layer, an index into [`Ingress::layers`]; of a track that arrives as one stream, the
+    /// highest spatial layer inside.
     pub layer: u8,
     /// Highest temporal layer.
     pub temporal: u8,
+    /// How much it matters when not everything fits.
+    pub weight: Weight,
 }
 
 impl Want {
     /// The best there is.
-    pub const BEST: Self = Self { paused: false, layer: u8::MAX, temporal: u8::MAX };
+    pub const BEST: Self =
+        Self { paused: false, layer: u8::MAX, temporal: u8::MAX, weight: Weight::NONE };
+}
+
+/// How much a track matters to its receiver, compared field by field in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Weight {
+    /// Said by the receiver; higher matters more, zero when nothing was said.
+    pub priority: u8,
+    /// It is a shared screen, whose text is useless when it cannot be read.
+    pub screen: bool,
+    /// Pixels that it fills at the receiver; zero when not said.
+    pub pixels: u32,
+}
+
+impl Weight {
+    /// Nothing was said.
+    pub const NONE: Self = Self { priority: 0, screen: false, pixels: 0 };
 }
 
 /// The two data channels of a leg, named as LiveKit clients name them.

@@ -124,15 +124,6 @@ pub enum Notice {
     Speakers(Vec<SpeakerView>),
     /// How well participants are doing.
     Scores(Vec<(ParticipantId, Score)>),
-    /// A received track was paused or resumed by the server.
-    Paused {
-        /// The publisher.
-        publisher: ParticipantId,
-        /// Which track.
-        track: TrackId,
-        /// True is paused.
-        paused: bool,
-    },
     /// A message from someone else.
     Data {
         /// Over which channel.

@@ -78,8 +78,7 @@ impl Room {
     fn fulfilled(&self, session: &Session, id: TrackId) -> Option<Fulfilled> {
         let track = self.track(id)?;
         let settings = session.settings.get(&id);
-        let request = &track.request;
-        Some(fulfil(settings, request.kind, &request.layers, track.streams()))
+        Some(fulfil(settings, &track.request, track.streams()))
     }
 }
 

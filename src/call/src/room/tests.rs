@@ -195,7 +195,6 @@ impl Scene {
                 vec![format!("speakers {}", views.iter().map(view).collect::<Vec<_>>().join(" "))]
             }
             Notice::Scores(scores) => scores.iter().map(|(_, s)| format!("{s:?}")).collect(),
-            Notice::Paused { track, paused, .. } => vec![format!("{} {paused}", self.name(*track))],
             Notice::Data { payload, .. } => vec![String::from_utf8_lossy(payload).into_owned()],
             Notice::Closed(why) => vec![format!("closed {why:?}")],
         }

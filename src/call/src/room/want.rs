@@ -1,9 +1,9 @@
 //! From a receiver's wish (a size, a quality, a frame rate) to what to ask of the relay.
 
 use offhook_types::MediaKind;
-use offhook_types::media::Want;
+use offhook_types::media::{Want, Weight};
 
-use super::words::{LayerView, TrackSettings};
+use super::words::{LayerView, Source, TrackRequest, TrackSettings};
 
 /// `TrackSettings::quality` that means nothing at all.
 const OFF: u8 = 3;
@@ -18,20 +18,21 @@ pub(super) struct Fulfilled {
     pub quality: Option<u8>,
 }
 
-/// `announced` are the layers as the publisher described them, smallest first; `streams` is how
-/// many of them arrive as streams of their own.
+/// `request` is the track as its publisher described it, with its layers smallest first; `streams` is
+/// how many of them arrive as streams of their own. In one stream they may all be inside.
 pub(super) fn fulfil(
     settings: Option<&TrackSettings>,
-    kind: MediaKind,
-    announced: &[LayerView],
+    request: &TrackRequest,
     streams: usize,
 ) -> Fulfilled {
-    let best = Fulfilled { want: Want::BEST, quality: Some(HIGH) };
+    let announced = &request.layers;
+    let weight = weight(settings, request.source);
+    let best = Fulfilled { want: Want { weight, ..Want::BEST }, quality: Some(HIGH) };
     let Some(settings) = settings else { return best };
     if settings.disabled || settings.quality.is_some_and(|q| q >= OFF) {
-        return Fulfilled { want: Want { paused: true, ..Want::BEST }, quality: None };
+        return Fulfilled { want: Want { paused: true, ..best.want }, quality: None };
     }
-    if kind == MediaKind::Audio {
+    if request.kind == MediaKind::Audio {
         return best;
     }
     let count = announced.len().max(streams);
@@ -42,11 +43,23 @@ pub(super) fn fulfil(
         (None, None) => count,
     };
     let quality = announced.get(index).map_or(HIGH, |layer| layer.quality.min(HIGH));
-    // A single stream carries all its layers; which of them it sends is the publisher's business.
-    let top = index.saturating_add(1) >= streams;
+    let arriving = if streams > 1 { streams } else { count };
+    let top = index.saturating_add(1) >= arriving;
     let layer = if top { u8::MAX } else { u8::try_from(index).unwrap_or(u8::MAX) };
-    let want = Want { paused: false, layer, temporal: temporal(settings.fps) };
-    Fulfilled { want, quality: Some(quality) }
+    let temporal = temporal(settings.fps);
+    Fulfilled { want: Want { layer, temporal, ..best.want }, quality: Some(quality) }
+}
+
+/// How much a track matters. Clients count priorities down from one, the highest.
+fn weight(settings: Option<&TrackSettings>, source: Source) -> Weight {
+    let screen = source == Source::Screen;
+    let Some(settings) = settings else { return Weight { screen, ..Weight::NONE } };
+    let behind = |priority: u32| u8::try_from(priority - 1).unwrap_or(u8::MAX - 1).min(u8::MAX - 1);
+    let priority = if settings.priority == 0 { 0 } else { u8::MAX - behind(settings.priority) };
+    // In steps of a factor of two: a few pixels more make no tile more important than its neighbour.
+    let pixels = settings.width.saturating_mul(settings.height);
+    let pixels = pixels.checked_ilog2().map_or(0, |log| 1 << log);
+    Weight { priority, screen, pixels }
 }
 
 /// The wanted length of the side that is shorter at the publisher, if a size was given that can be
@@ -86,24 +99,29 @@ fn temporal(fps: u32) -> u8 {
 mod tests {
     use super::*;
 
-    fn layers(sizes: &[(u8, u32, u32)]) -> Vec<LayerView> {
+    fn request(sizes: &[(u8, u32, u32)]) -> TrackRequest {
         let layer = |&(quality, width, height)| LayerView {
             quality,
             width,
             height,
             ..LayerView::default()
         };
-        sizes.iter().map(layer).collect()
+        let layers = sizes.iter().map(layer).collect();
+        TrackRequest { layers, ..TrackRequest::new("", MediaKind::Video) }
     }
 
     /// `wish` is width, height, quality; the outcome is layer and quality.
     fn check(wish: (u32, u32, Option<u8>), sizes: &[(u8, u32, u32)], expect: (u8, u8)) {
         let (width, height, quality) = wish;
         let settings = TrackSettings { width, height, quality, ..TrackSettings::default() };
-        let announced = layers(sizes);
-        let got = fulfil(Some(&settings), MediaKind::Video, &announced, announced.len().max(1));
-        assert_eq!((got.want.layer, got.quality), (expect.0, Some(expect.1)), "{wish:?} {sizes:?}");
-        assert!(!got.want.paused);
+        let request = request(sizes);
+        // Whether they come apart or in one stream makes no difference.
+        for streams in [sizes.len(), 1] {
+            let got = fulfil(Some(&settings), &request, streams);
+            let (layer, quality) = (got.want.layer, got.quality);
+            assert_eq!((layer, quality), (expect.0, Some(expect.1)), "{wish:?} {sizes:?}");
+            assert!(!got.want.paused);
+        }
     }
 
     const HD: &[(u8, u32, u32)] = &[(0, 320, 180), (1, 640, 360), (2, 1280, 720)];
@@ -143,7 +161,7 @@ mod tests {
             TrackSettings { disabled: true, ..TrackSettings::default() },
             TrackSettings { quality: Some(3), ..TrackSettings::default() },
         ] {
-            let got = fulfil(Some(&settings), MediaKind::Video, &[], 1);
+            let got = fulfil(Some(&settings), &request(&[]), 1);
             assert!(got.want.paused && got.quality.is_none());
         }
     }
@@ -151,5 +169,25 @@ mod tests {
     #[test]
     fn few_frames_take_few_temporal_layers() {
         assert_eq!([0, 5, 15, 30].map(temporal), [u8::MAX, 0, 1, u8::MAX]);
+    }
+    #[test]
+    fn a_higher_priority_a_screen_and_a_larger_tile_weigh_more() {
+        let settings = |priority, width| TrackSettings {
+            priority,
+            width,
+            height: 100,
+            ..TrackSettings::default()
+        };
+        let weigh = |priority, width, source| weight(Some(&settings(priority, width)), source);
+        let ascending = [
+            weight(None, Source::Camera),
+            weigh(0, 100, Source::Camera),
+            weigh(0, 200, Source::Camera),
+            weigh(0, 100, Source::Screen),
+            weigh(1000, 100, Source::Camera),
+            weigh(2, 100, Source::Camera),
+            weigh(1, 100, Source::Camera),
+        ];
+        assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
     }
 }

@@ -5,6 +5,7 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use offhook_rtc::reports::{Block, Reception};
+use offhook_sfu::Pause;
 use offhook_types::media::{Event, LegEnd, LegQuality};
 use offhook_types::{LegId, MediaKind, Ssrc, Time, TrackId};
 use offhook_wire::rtcp::{ReportBlock, SenderInfo, Writer};
@@ -68,9 +69,10 @@ impl Core {
         self.ask_for_key_frames(now);
     }
 
-    /// Send the key frame requests that rooms want sent.
+    /// Send the key frame requests that rooms want sent, and tell whom they paused.
     pub(super) fn ask_for_key_frames(&mut self, now: Time) {
         while let Some(index) = self.asking.pop() {
+            self.share_out(now, index);
             while let Some((track, layer)) =
                 self.room_mut(index).and_then(|room| room.router.poll_key_frame(now))
             {
@@ -78,6 +80,20 @@ impl Core {
             }
             let next = self.room_mut(index).map(|room| room.router.next_timeout());
             self.next_due = self.next_due.min(next.unwrap_or(Time::MAX));
+        }
+    }
+
+    /// Let a room share anew what its legs may be sent.
+    fn share_out(&mut self, now: Time, index: u32) {
+        let Some(room) = self.rooms.get_mut(index as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        room.router.review(now);
+        while let Some(Pause { leg, track, paused }) = room.router.poll_pause() {
+            let leg = self.legs.get(leg as usize).and_then(Option::as_deref);
+            if let Some(Leg { id: leg, .. }) = leg {
+                (self.on_event)(Event::Paused { leg: *leg, track, paused });
+            }
         }
     }
 

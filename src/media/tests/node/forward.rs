@@ -105,7 +105,7 @@ fn subscribers_choose_their_layer() {
     world.publish(camera, simulcast(TRACK.0, "1"));
     world.subscribe(large, (TRACK, MediaKind::Video), camera, 100);
     world.subscribe(small, (TRACK, MediaKind::Video), camera, 200);
-    let want = Want { paused: false, layer: 0, temporal: u8::MAX };
+    let want = Want { layer: 0, ..Want::BEST };
     let leg = world.legs[small];
     world.node.send(Command::SetWant { leg, track: TRACK, want }).unwrap();
     let lengths = [200, 500, 1000];

@@ -1,6 +1,7 @@
 //! Stories are lists of [`Step`]s that go through one door, [`check`]. Packets are real bytes,
 //! written and parsed.
 
+mod allocation;
 mod key_frames;
 mod limits;
 mod numbers;
@@ -291,7 +292,7 @@ pub(super) fn temporal_frame(
 }
 
 pub(super) const fn want(layer: u8, temporal: u8) -> Want {
-    Want { paused: false, layer, temporal }
+    Want { layer, temporal, ..Want::BEST }
 }
 
 pub(super) const PAUSED: Want = Want { paused: true, ..Want::BEST };

@@ -97,18 +97,22 @@ impl Session {
             Notice::NotSubscribed { track } => {
                 self.not_subscribed(track, SubscriptionError::SeTrackNotfound)
             }
-            Notice::Paused { publisher, track, paused } => {
-                let state = if paused { StreamState::Paused } else { StreamState::Active };
-                let info = proto::StreamStateInfo {
-                    participant_sid: publisher.to_string(),
-                    track_sid: track.to_string(),
-                    state: state.into(),
-                };
-                let update = proto::StreamStateUpdate { stream_states: vec![info] };
-                self.say(Response::StreamStateUpdate(update))
-            }
             _ => Ok(()),
         }
+    }
+
+    /// The relay paused a track that does not fit on the way to the client, or sends it again.
+    pub fn paused(&mut self, track: TrackId, paused: bool) -> Result<(), End> {
+        let known = self.received.tracks.iter().find(|known| known.track == track);
+        let Some(known) = known else { return Ok(()) };
+        let state = if paused { StreamState::Paused } else { StreamState::Active };
+        let info = proto::StreamStateInfo {
+            participant_sid: known.publisher.to_string(),
+            track_sid: track.to_string(),
+            state: state.into(),
+        };
+        let update = proto::StreamStateUpdate { stream_states: vec![info] };
+        self.say(Response::StreamStateUpdate(update))
     }
 
     fn not_subscribed(&mut self, track: TrackId, error: SubscriptionError) -> Result<(), End> {

@@ -369,8 +369,7 @@ impl Session {
             | Notice::Unsubscribed { .. }
             | Notice::Want { .. }
             | Notice::Allowed { .. }
-            | Notice::NotSubscribed { .. }
-            | Notice::Paused { .. } => self.receive_notice(notice),
+            | Notice::NotSubscribed { .. } => self.receive_notice(notice),
             Notice::Muted { .. }
             | Notice::Unpublished { .. }
             | Notice::FirstSubscriber { .. }
@@ -392,6 +391,7 @@ impl Session {
             Event::LegDown { .. } | Event::Speakers { .. } => (),
             Event::TrackLive { track, codec, .. } => self.track_live(track, codec).await?,
             Event::Data { kind, payload, .. } => self.message(kind, &payload).await,
+            Event::Paused { track, paused, .. } => self.paused(track, paused)?,
             Event::Quality { leg, quality } => {
                 let quality = self.peers.quality(leg, quality);
                 self.seat.post(Act::Quality(quality));

@@ -192,7 +192,10 @@ impl Seat {
             Event::Quality { quality, .. } => {
                 self.presence.post(Act::Quality(quality));
             }
-            Event::TrackLive { .. } | Event::Data { .. } | Event::Speakers { .. } => {}
+            Event::TrackLive { .. }
+            | Event::Data { .. }
+            | Event::Paused { .. }
+            | Event::Speakers { .. } => {}
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ impl Session {
             Event::Quality { quality, .. } => {
                 self.seat.post(Act::Quality(quality));
             }
-            Event::Data { .. } | Event::Speakers { .. } => {}
+            Event::Data { .. } | Event::Paused { .. } | Event::Speakers { .. } => {}
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ enum Chance {
         paused: bool,
     },
     Mute(bool),
+    /// Kilobits a second that fit, if there is a limit.
+    Budget(Option<u16>),
     Wait(u16),
     Pli,
     Clocks,
@@ -44,6 +46,7 @@ fn chance() -> impl Strategy<Value = Chance> {
         2 => (0u8..4, 0u8..4, proptest::bool::weighted(0.1))
             .prop_map(|(layer, temporal, paused)| Chance::Want { layer, temporal, paused }),
         1 => proptest::bool::weighted(0.2).prop_map(Chance::Mute),
+        2 => proptest::option::weighted(0.9, 0u16..150).prop_map(Chance::Budget),
         2 => (0u16..400).prop_map(Chance::Wait),
         1 => Just(Chance::Pli),
         1 => Just(Chance::Clocks),
@@ -153,13 +156,17 @@ impl Call {
                 self.transmit(Source::padding(place));
             }
             Chance::Want { layer, temporal, paused } => {
-                let want = Want { paused, layer, temporal };
+                let want = Want { paused, ..want(layer, temporal) };
                 self.shown = self.shown.filter(|_| !paused);
                 self.stage.router.set_want(now, LEG, TRACK, want);
             }
             Chance::Mute(muted) => {
                 self.shown = self.shown.filter(|_| !muted);
                 self.stage.router.set_muted(now, TRACK, muted);
+            }
+            Chance::Budget(kilobits) => {
+                let budget = kilobits.map(|kilobits| u64::from(kilobits) * 1000);
+                self.stage.router.set_budget(now, LEG, budget);
             }
             Chance::Wait(millis) => {
                 self.stage.now = now + Duration::from_millis(u64::from(millis));
@@ -172,6 +179,10 @@ impl Call {
                     self.stage.router.sender_report(now, TRACK, layer, clock);
                 }
             }
+        }
+        self.stage.router.review(self.stage.now);
+        while let Some(pause) = self.stage.router.poll_pause() {
+            self.shown = self.shown.filter(|_| !pause.paused);
         }
         for layer in self.stage.asked() {
             self.encoders[usize::from(layer)].key_wanted = true;
