@@ -22,6 +22,7 @@ use offhook_billing::authorize::Slicing;
 use offhook_billing::deck::Tier;
 use offhook_billing::fraud::Guard;
 use offhook_billing::route::{Router, Thresholds};
+use offhook_bridge as bridge;
 use offhook_sip::agent::Handle;
 use offhook_store::Store;
 use offhook_types::phone::{Balance, Command, Event, Quote};
@@ -30,7 +31,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::books::{self, Books};
-use crate::bridge;
 use crate::leg::{Input, Leg, Limits, Now};
 use crate::tariff::Tariff;
 use crate::transport::{self, Said};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use offhook_billing::cdr::Cdr;
 use offhook_billing::refusal::Refusal;
+use offhook_bridge::{self as bridge, Bridges};
 use offhook_sip::agent;
 use offhook_store::Store;
 use offhook_types::phone::{Balance, Charge, Command, Event, Quote};
@@ -15,7 +16,6 @@ use offhook_wire::number::read_dialed;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::books::Books;
-use crate::bridge::{self, Bridges};
 use crate::exchange::{self, Counts, Mail, Neighbours, NoPayer, Options, Payer};
 use crate::iso8601;
 use crate::tariff::{Tariff, Unreadable};

@@ -28,12 +28,12 @@ use std::time::Duration;
 
 use offhook_billing::cdr::{Direction, Times, Voice};
 use offhook_billing::number::Country;
+use offhook_bridge::{self as bridge, Opened, Order};
 use offhook_sip::agent::{Command as Sip, Event as SipEvent, Handle};
 use offhook_types::phone::{self, Cause, Event};
 use offhook_types::{CallId, Dialed, PhoneId, Rng, Time, UserId};
 use offhook_wire::phone_sdp::Suite;
 
-use crate::bridge::{self, Opened, Order};
 pub use line::{Line, Unfit};
 pub use words::{
     Arrival, Authorized, Dial, Input, Limits, Now, OpenRefused, Output, Refused, Secret, Way, Where,

@@ -2,13 +2,12 @@
 //! room's relay leg, and the one writer of money and call detail records.
 //!
 //! Start at [`gateway::Gateway`]. A call goes through [`exchange`], which owns a [`leg::Leg`] for each;
-//! [`transport`] speaks SIP, [`bridge`] carries sound, [`books`] keeps money and records, [`tariff`] is
+//! [`transport`] speaks SIP, `offhook_bridge` carries sound, [`books`] keeps money and records, [`tariff`] is
 //! what operators set up.
 
 #![deny(missing_docs)]
 
 pub mod books;
-pub mod bridge;
 pub mod exchange;
 pub mod export;
 pub mod gateway;

@@ -7,13 +7,13 @@ use offhook_billing::fraud::Spent;
 use offhook_billing::number::Country;
 use offhook_billing::rate::Rate;
 use offhook_billing::route::Observed;
+use offhook_bridge::Order;
 use offhook_sip::agent::{Command as Sip, Handle};
 use offhook_types::phone::{Balance, Digit};
 use offhook_types::{AccountId, CdrId, Micros, Number, PhoneId, TrunkId};
 
 use super::{Exchange, Mail, refused};
 use crate::books::{Books, Error};
-use crate::bridge::Order;
 use crate::leg::{Input, OpenRefused, Output};
 
 /// Times that more money is asked for when somebody else was faster.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use offhook_billing::cdr::{Ender, Evidence, Interim, Proof, Stream, Voice, VoiceCodec};
+use offhook_bridge::{Order, PhoneCodec, Report};
 use offhook_sip::agent::{By, Command as Sip, Ended, Event as SipEvent};
 use offhook_sip::cause::{reasons, spoken};
 use offhook_sip::header::ReasonValue;
@@ -11,7 +12,6 @@ use offhook_types::{Time, WallTime};
 
 use super::outgoing::{Attempt, cause_of, q850};
 use super::{Bridge, LAST_FIGURES, Leg, Now, Output, Stage};
-use crate::bridge::{Order, PhoneCodec, Report};
 
 /// How a leg, or one attempt, ended.
 #[derive(Debug, Clone)]

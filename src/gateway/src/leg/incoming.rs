@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use offhook_billing::cdr::{Direction, Ender, Opening, Recorded};
+use offhook_bridge::{Order, Side, Sound, Tone};
 use offhook_sip::agent::{Body, Command as Sip, Event as SipEvent, Handle};
 use offhook_types::phone::{Cause, Digit, Event, Incoming, Reached};
 use offhook_types::{CallId, CdrId, Dialed, Number};
@@ -12,7 +13,6 @@ use super::ending::Ending;
 use super::outgoing::Attempt;
 use super::words::{Arrival, Where};
 use super::{Bridge, Leg, Line, Now, OpenRefused, Output, Stage};
-use crate::bridge::{Order, Side, Sound, Tone};
 
 /// A call that was not answered by a person yet.
 #[derive(Debug)]

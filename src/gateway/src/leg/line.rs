@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use offhook_bridge::{Carrier, Events, Format, Latch, PhoneCodec, RtcpPath, Sdes};
 use offhook_types::media::SrtpProfile;
 use offhook_types::{PayloadType, Rng};
 use offhook_wire::phone_sdp::{
@@ -12,7 +13,6 @@ use offhook_wire::phone_sdp::{
 };
 
 use super::OFFERED;
-use crate::bridge::{Carrier, Events, Format, Latch, PhoneCodec, RtcpPath, Sdes};
 use crate::trunk::{Codec, Dtmf, Latch as TrunkLatch, Srtp, Trunk};
 
 /// What offer and answer said so far.

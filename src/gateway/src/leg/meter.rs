@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use offhook_billing::authorize::{Grant, Next, Progress};
 use offhook_billing::rate::Rate;
+use offhook_bridge::{Side, Sound, Tone};
 use offhook_types::phone::{Cause, Event};
 use offhook_types::{AccountId, Micros, Time};
 
 use super::ending::Ending;
 use super::{Leg, Now, OpenRefused, Output};
-use crate::bridge::{Side, Sound, Tone};
 
 /// The meter of one call.
 #[derive(Debug)]

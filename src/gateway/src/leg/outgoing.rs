@@ -8,6 +8,7 @@ use offhook_billing::authorize::Grant;
 use offhook_billing::cdr::{Direction, Opening, Pinned, Recorded};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::{Observed, Shown};
+use offhook_bridge::{Order, Side, Sound, Tone};
 use offhook_sip::agent::{
     Body, By, Command as Sip, Ended, Event as SipEvent, Handle, Identity, Invite,
 };
@@ -20,7 +21,6 @@ use offhook_types::{AccountId, CdrId, Dialed, PhoneId, Time, UserId, WallTime};
 use super::ending::Ending;
 use super::words::{Authorized, Dial, Refused, Way};
 use super::{Bridge, Known, Leg, Line, Now, OpenRefused, Output, Stage};
-use crate::bridge::{Order, Side, Sound, Tone};
 use crate::trunk::Trunk;
 
 /// A number that is being reached.

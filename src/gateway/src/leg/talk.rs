@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use offhook_billing::cdr::{Direction, Ender};
+use offhook_bridge::{Order, Play, Side, Sound};
 use offhook_sip::agent::{Body, Command as Sip, Event as SipEvent};
 use offhook_types::Time;
 use offhook_types::phone::{Cause, Digit, Event};
@@ -10,7 +11,6 @@ use offhook_types::phone::{Cause, Digit, Event};
 use super::ending::Ending;
 use super::meter::Meter;
 use super::{Leg, Now, Stage};
-use crate::bridge::{Order, Play, Side, Sound};
 use crate::trunk::Dtmf;
 
 impl Leg {

@@ -14,6 +14,7 @@ use offhook_billing::authorize::{Grant, Next};
 use offhook_billing::cdr::{Evidence, Opening, Pinned};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::Shown;
+use offhook_bridge::{Opened, Order};
 use offhook_sip::agent::{Body, By, Command as Sip, Ended, Event as SipEvent, Handle};
 use offhook_store::StoredTrunk;
 use offhook_types::counters::Counted;
@@ -23,7 +24,6 @@ use offhook_types::{
 };
 
 use super::*;
-use crate::bridge::{Opened, Order};
 use crate::trunk::Trunk;
 
 const PHONE: PhoneId = PhoneId(9);
@@ -268,5 +268,5 @@ fn tell_word(event: &Event) -> String {
 }
 
 fn closed() -> Input {
-    Input::Bridge(crate::bridge::Event::Closed(Box::default()))
+    Input::Bridge(offhook_bridge::Event::Closed(Box::default()))
 }

@@ -5,6 +5,7 @@
 use core::time::Duration;
 
 use offhook_billing::cdr::{Direction, Ender};
+use offhook_bridge::Order;
 use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
 use offhook_sip::uri::Uri;
 use offhook_types::phone::Cause;
@@ -14,7 +15,6 @@ use super::ending::Ending;
 use super::outgoing::{Attempt, Plan, Try, invite};
 use super::words::{Authorized, Dial, Refused};
 use super::{Leg, Line, Now, OpenRefused, Output};
-use crate::bridge::Order;
 
 /// A transfer from the REFER to its answer or failure.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use offhook_billing::authorize::{Grant, Progress};
 use offhook_billing::cdr::{Evidence, Interim, Opening, Pinned};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::{Observed, Shown};
+use offhook_bridge::{self as bridge, Opened, Order};
 use offhook_sip::agent::{Command as SipCommand, Event as SipEvent, Handle, Incoming};
 use offhook_types::phone::{self, Cause, Digit, Reached};
 use offhook_types::{
     AccountId, CdrId, Dialed, Number, PhoneId, QuoteId, Time, TrunkId, UserId, WallTime,
 };
 
-use crate::bridge::{self, Opened, Order};
 use crate::trunk::Trunk;
 
 /// Both clocks, read once.

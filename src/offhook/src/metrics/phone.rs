@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_bridge as bridge;
 use offhook_gateway::books::Figures;
-use offhook_gateway::bridge;
 use offhook_gateway::exchange::{self, TrunkCounts};
 use offhook_gateway::gateway::Gateway;
 use offhook_gateway::reconciliation::{Checked, Proofs};

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use offhook_billing::authorize::Slicing;
 use offhook_billing::cdr::Policy;
+use offhook_bridge as bridge;
 use offhook_gateway::exchange::{self, Newcomer};
 use offhook_gateway::gateway;
 use offhook_gateway::leg::Limits;
 use offhook_gateway::transport;
-use offhook_gateway::{books, bridge, retention, webhook};
+use offhook_gateway::{books, retention, webhook};
 
 use crate::config::Phone;
 

@@ -51,7 +51,7 @@ fn room(pin: bool) -> World {
 }
 
 fn keys(text: &str) -> Vec<Input> {
-    let key = |face| crate::bridge::Event::Digit { digit: phone::Digit::from_face(face).unwrap() };
+    let key = |face| offhook_bridge::Event::Digit { digit: phone::Digit::from_face(face).unwrap() };
     text.chars().map(key).map(Input::Bridge).collect()
 }
 
@@ -151,7 +151,7 @@ fn wrong_pins_are_told_and_limited() {
         world.after(16.0, "pin of 1");
         world.check(Input::Pin { right: false }, "play");
     }
-    let played = crate::bridge::Event::Played { to: crate::bridge::Side::Carrier };
+    let played = offhook_bridge::Event::Played { to: offhook_bridge::Side::Carrier };
     world.check(Input::Bridge(played), "hang up, tell ended not_permitted, close bridge");
 }
 

@@ -160,17 +160,17 @@ fn the_server_going_down_ends_the_call_with_its_record() {
 fn silence_of_the_far_side_is_not_charged() {
     let mut world = World::talking();
     world.after(10.0, "");
-    let report = crate::bridge::Report {
-        from_carrier: crate::bridge::Figures {
+    let report = offhook_bridge::Report {
+        from_carrier: offhook_bridge::Figures {
             received: 100,
             silent_for: Some(Duration::from_secs(4)),
             ..Default::default()
         },
         ..Default::default()
     };
-    let evidence = crate::bridge::Event::Evidence(Box::new(report));
+    let evidence = offhook_bridge::Event::Evidence(Box::new(report));
     world.check(Input::Bridge(evidence), "update");
-    let lost = crate::bridge::Event::MediaLost { from: crate::bridge::Side::Carrier };
+    let lost = offhook_bridge::Event::MediaLost { from: offhook_bridge::Side::Carrier };
     world.check(Input::Bridge(lost), "hang up, tell ended media_lost, close bridge");
     world.check(closed(), "close media_lost media_lost 6.0s");
 }
@@ -179,7 +179,7 @@ fn silence_of_the_far_side_is_not_charged() {
 fn a_far_side_that_was_never_heard_is_not_charged() {
     let mut world = World::talking();
     world.after(10.0, "");
-    let lost = crate::bridge::Event::MediaLost { from: crate::bridge::Side::Carrier };
+    let lost = offhook_bridge::Event::MediaLost { from: offhook_bridge::Side::Carrier };
     world.check(Input::Bridge(lost), "hang up, tell ended media_lost, close bridge");
     world.check(closed(), "close media_lost media_lost 0.0s");
 }

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_bridge as bridge;
 use offhook_gateway::books::{Books, Moved};
 use offhook_gateway::exchange;
 use offhook_gateway::gateway::{Config, Gateway};
-use offhook_gateway::{bridge, transport};
+use offhook_gateway::transport;
 use offhook_store::{Sqlite, Users};
 use offhook_types::phone::{Cause, Command, Dial, Event};
 use offhook_types::{CallId, PhoneId, UserId, WallTime};

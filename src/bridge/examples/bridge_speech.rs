@@ -8,7 +8,7 @@
 #[path = "../benches/bridge/rig.rs"]
 mod rig;
 
-use offhook_gateway::bridge::PhoneCodec;
+use offhook_bridge::PhoneCodec;
 use offhook_types::Rng;
 use rig::Rig;
 

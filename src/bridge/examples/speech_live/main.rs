@@ -15,8 +15,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use offhook_gateway::bridge::PhoneCodec;
-use offhook_gateway::bridge::codec::Encoder;
+use offhook_bridge::PhoneCodec;
+use offhook_bridge::codec::Encoder;
 use offhook_types::{PayloadType, Rng, Ssrc};
 use offhook_wire::rtp::{Header, write_header};
 

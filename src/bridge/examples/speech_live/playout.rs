@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use offhook_gateway::bridge::PhoneCodec;
-use offhook_gateway::bridge::codec::Decoder;
+use offhook_bridge::PhoneCodec;
+use offhook_bridge::codec::Decoder;
 use offhook_types::PayloadType;
 use offhook_wire::demux::Kind;
 use offhook_wire::rtp::Packet;

@@ -10,7 +10,7 @@ mod rig;
 
 use std::time::Duration;
 
-use offhook_gateway::bridge::PhoneCodec;
+use offhook_bridge::PhoneCodec;
 use offhook_types::Rng;
 use rig::Rig;
 

@@ -5,7 +5,7 @@ use offhook_types::PayloadType;
 use tokio::time::timeout;
 
 use super::*;
-use crate::bridge::words::{Carrier, Format, Latch, PhoneCodec, RtcpPath, Side};
+use crate::words::{Carrier, Format, Latch, PhoneCodec, RtcpPath, Side};
 
 const PHONE: PhoneId = PhoneId(7);
 

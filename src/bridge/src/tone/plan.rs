@@ -1,7 +1,7 @@
 //! The rhythm and frequencies of call progress tones per country (ITU-T E.180 Supplement 2, which
 //! lists what the administrations reported).
 
-use crate::bridge::words::Tone;
+use crate::words::Tone;
 
 /// Up to three frequencies together, or silence (all zero), for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use offhook_wire::rtp::{Header, Packet, write_header};
 use proptest::prelude::*;
 
 use super::*;
-use crate::bridge::codec::{Decoder, Encoder};
-use crate::bridge::noise::level;
-use crate::bridge::words::{Carrier, Events, Format, Latch, RtcpPath, Sdes};
+use crate::codec::{Decoder, Encoder};
+use crate::noise::level;
+use crate::words::{Carrier, Events, Format, Latch, RtcpPath, Sdes};
 
 const PCMU: PayloadType = PayloadType(0);
 const EVENTS: PayloadType = PayloadType(101);

@@ -5,6 +5,8 @@
 //! A bridge knows neither SIP nor money, and it never sends to an address that was not signaled or
 //! that an authentic packet did not come from.
 
+#![deny(missing_docs)]
+
 mod carrier;
 pub mod codec;
 mod conceal;

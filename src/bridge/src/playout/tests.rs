@@ -4,8 +4,8 @@ use offhook_types::{PayloadType, Rng, Ssrc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::bridge::codec::g711;
-use crate::bridge::words::PhoneCodec;
+use crate::codec::g711;
+use crate::words::PhoneCodec;
 
 /// A sender of a tone in µ-law, a network and a player, in turns of 20 ms.
 struct Call {
@@ -75,7 +75,7 @@ impl Call {
 }
 
 fn noise_level(samples: &[i16]) -> u8 {
-    crate::bridge::noise::level(samples)
+    crate::noise::level(samples)
 }
 
 /// 200 Hz, one period in 5 ms.

@@ -19,8 +19,8 @@ use offhook_types::{Rng, Time, WallTime};
 
 use super::ports::{self, Ports};
 use super::{Config, Notice};
-use crate::bridge::tone::Announcements;
-use crate::bridge::{Bridge, Count, Event, Opened, Options, Order, Output, Port, Refused};
+use crate::tone::Announcements;
+use crate::{Bridge, Count, Event, Opened, Options, Order, Output, Port, Refused};
 
 /// What a worker is asked.
 pub(super) enum Ask {

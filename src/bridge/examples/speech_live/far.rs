@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use offhook_gateway::bridge::{
+use offhook_bridge::{
     Bridges, Carrier, Config, Event, Format, Handle, Latch, Notice, Options, Order, PhoneCodec,
     RtcpPath,
 };

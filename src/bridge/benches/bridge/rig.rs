@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_gateway::bridge::codec::{Decoder, Encoder};
-use offhook_gateway::bridge::{
+use offhook_bridge::codec::{Decoder, Encoder};
+use offhook_bridge::{
     Announcements, Bridge, Carrier, Format, Latch, Options, Order, Output, PhoneCodec, Port,
     RtcpPath,
 };
