@@ -1,6 +1,7 @@
 //! One leg's transport as pieces without input or output: connectivity checks ([`ice`]), the
 //! handshake ([`dtls`]), packet protection ([`srtp`]), repair ([`nack`], [`rtx`]), feedback
-//! ([`twcc`], [`reports`]) and data channels ([`sctp`]).
+//! ([`twcc`], [`reports`]), how much may be sent ([`congestion`]) and when ([`pacer`]), and data
+//! channels ([`sctp`]).
 //!
 //! Nothing here reads a clock, owns a socket or knows what a track is. Each piece is handed the
 //! time and bytes and answers with values; the media worker moves the bytes between them. What a
@@ -18,9 +19,11 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod congestion;
 pub mod dtls;
 pub mod ice;
 pub mod nack;
+pub mod pacer;
 pub mod reports;
 pub mod rtx;
 pub mod sctp;

@@ -5,12 +5,15 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
+use offhook_rtc::congestion::{Controller, Departure, Limits};
 use offhook_rtc::nack::{Arrival, Nack};
+use offhook_rtc::pacer::{Class, Pacer, Pool, Release};
 use offhook_rtc::reports::Reception;
 use offhook_rtc::srtp::{MasterKey, Protect, Unprotect};
 use offhook_rtc::twcc::Recorder;
 use offhook_types::media::SrtpProfile;
 use offhook_types::{Ssrc, Time};
+use offhook_wire::rtcp::{Packet, packets};
 
 /// Counts what each thread allocates.
 struct Counting;
@@ -127,6 +130,58 @@ fn repair_feedback_and_reports_allocate_nothing() {
         }
     });
     assert!(asked > 10_000 && fed_back > 10_000 && repaired > 10_000);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn estimating_and_pacing_allocates_nothing() {
+    let limits = Limits { start: 600_000, min: 50_000, max: 20_000_000 };
+    let mut leg = Controller::new(Time::ZERO, &limits);
+    let (mut pacer, mut pool) = (Pacer::new(), Pool::new(64));
+    let mut recorder = Recorder::new(Ssrc(1));
+    let (mut told, mut held) = (0, 0);
+    leg.set_wanted(5_000_000, true);
+    let count = allocations(|| {
+        let mut out = [0; 1200];
+        for step in 0..PACKETS {
+            let now = Time::from_millis(step);
+            pacer.set_rate(Some(leg.estimate()));
+            if let Some(probe) = leg.poll_probe(now) {
+                pacer.begin(probe);
+            }
+            let mut send = |leg: &mut Controller, size, cluster| {
+                recorder.received(now, leg.next_number(), Ssrc(2));
+                let departure = Departure { stream: Ssrc(2), sequence: 0, size, cluster };
+                leg.sent(now, &departure);
+            };
+            // A frame of ten packets every 33 ms.
+            for _ in 0..if step.is_multiple_of(33) { 10 } else { 0 } {
+                if pacer.passes(now, 1200) {
+                    send(&mut leg, 1200, 0);
+                } else {
+                    held +=
+                        u64::from(pacer.hold(now, &mut pool, (Class::Media, 1200), step).is_ok());
+                }
+            }
+            while let Some(release) = pacer.poll(now, &mut pool) {
+                match release {
+                    Release::Packet(_, cluster) => send(&mut leg, 1200, cluster),
+                    Release::Padding(room, cluster) => {
+                        pacer.padded(room.min(255));
+                        send(&mut leg, room.min(255) as u16, cluster);
+                    }
+                    Release::Late(_) => {}
+                }
+            }
+            if let Some(len) = recorder.poll(now, &mut out)
+                && let Some(Ok(Packet::TransportCc(feedback))) = packets(&out[..len]).next()
+            {
+                told += leg.handle_feedback(now, &feedback).known;
+            }
+            leg.handle_timeout(now);
+        }
+    });
+    assert!(told > 10_000 && held > 20, "{told} {held}");
     assert_eq!(count, 0);
 }
 
