@@ -24,7 +24,7 @@ use offhook_types::{Ssrc, Time};
 use offhook_wire::rtcp::TransportCc;
 
 use delay::{Trend, Usage};
-use loss::{Loss, Verdict};
+use loss::{Loss, Tally, Verdict};
 pub use probe::Id as ClusterId;
 use probe::{Prober, View};
 use rate::{Rate, Signals};
@@ -91,13 +91,28 @@ pub struct Controller {
     /// Bytes that left since [`Controller::departed`] was told.
     leaving: u64,
     peer: PeerClock,
+    way: Way,
     max: f64,
     wanted: f64,
     can_pad: bool,
     round_trip: Option<Duration>,
-    last_feedback: Option<Time>,
-    /// When silence lowers the estimate next.
-    silence: Time,
+    /// The peer's feedback so far.
+    hearing: Hearing,
+    /// When it is judged next whether the peer is silent, while something waits to be told of.
+    silence: Option<Time>,
+    /// Packets that had left when that was judged last.
+    judged: u64,
+}
+
+/// What is known of the peer's feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    /// It is too early to tell.
+    Awaited,
+    /// It comes.
+    Heard,
+    /// Whatever it agreed to, the peer gives none.
+    Deaf,
 }
 
 impl Controller {
@@ -113,18 +128,28 @@ impl Controller {
             departed: Window::new(),
             leaving: 0,
             peer: PeerClock::default(),
+            way: Way::new(),
             max: limits.max as f64,
             wanted: 0.0,
             can_pad: false,
             round_trip: None,
-            last_feedback: None,
-            silence: Time::MAX,
+            hearing: Hearing::Awaited,
+            silence: None,
+            judged: 0,
         }
     }
 
     /// What may be sent, in bits a second.
     pub fn estimate(&self) -> u64 {
         self.rate.bits() as u64
+    }
+
+    /// How fast packets may leave, in bits a second. While the way was never seen full, packets need
+    /// not be spread as thin as what may be sent on average; later a queue on the way would only
+    /// take longer than the pacer's.
+    pub fn pace(&self) -> u64 {
+        let factor = if self.prober.is_open() { OPEN_PACE } else { PACE };
+        (self.rate.bits() * factor) as u64
     }
 
     /// The way there and back with what the peer waits before it tells; `None` before feedback.
@@ -137,9 +162,9 @@ impl Controller {
         (self.loss.ratio() * 1000.0) as u16
     }
 
-    /// The receiver has answered with feedback at least once.
-    pub fn is_told(&self) -> bool {
-        self.last_feedback.is_some()
+    /// The receiver was sent enough to answer and never did: its estimate means nothing.
+    pub fn is_deaf(&self) -> bool {
+        self.hearing == Hearing::Deaf
     }
 
     /// What the leg would send if it might, and whether probes can be filled up with retransmissions
@@ -176,28 +201,31 @@ impl Controller {
         if jumped {
             self.trend.restart();
             self.delivered.restart();
+            self.way = Way::new();
         }
         let mut told = Told::default();
-        let (mut arrived, mut lost, mut late) = (0, 0, 0);
-        let mut latest = None;
+        let (mut tally, mut latest, mut missing) = (Tally::default(), None, false);
         let untold = self.sent.covered(feedback.base, feedback.count);
         for (number, delta) in feedback.arrivals() {
             let Some(delta) = delta else {
-                let flight = self.sent.lost(number);
-                lost += u32::from(flight.is_some());
-                told.unknown += u32::from(flight.is_none());
+                let is_news = self.sent.lost(number).is_some();
+                tally.lost += u32::from(is_news);
+                tally.bursts += u32::from(is_news && !missing);
+                told.unknown += u32::from(!is_news);
+                missing = true;
                 continue;
             };
+            missing = false;
             arrival += i64::from(delta) * 250;
             let Some(flight) = self.sent.arrived(number) else {
                 told.unknown += 1;
                 continue;
             };
-            arrived += 1;
-            late += u32::from(flight.was_lost);
+            tally.arrived += 1;
+            tally.late += u32::from(flight.was_lost);
             latest = Some(self.take(now, &flight, arrival as f64 / 1000.0));
         }
-        told.known = arrived + lost;
+        told.known = tally.arrived + tally.lost;
         if told.known == 0 {
             return told;
         }
@@ -205,36 +233,59 @@ impl Controller {
         if let Some(age) = latest {
             self.note_round_trip(age);
         }
-        self.loss.told(millis(now), (arrived, lost, late));
-        self.last_feedback = Some(now);
-        self.silence = now + SILENCE;
+        self.loss.told(millis(now), &tally);
+        self.hearing = Hearing::Heard;
+        self.listen(now);
         self.update(now);
         told
     }
 
-    /// When [`Controller::handle_timeout`] wants to be called.
+    /// When [`Controller::handle_timeout`] wants to be called, as far as is known before the next
+    /// packet leaves.
     pub fn next_timeout(&self) -> Time {
-        let silence = if self.sent.waits() { self.silence } else { Time::MAX };
+        let silence = self.silence.unwrap_or(Time::MAX);
         let probe = if self.can_pad { self.prober.due() } else { Time::MAX };
         silence.min(probe)
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time) {
-        if now >= self.silence && self.sent.waits() {
-            // Either the way is dead or so full that nothing comes back.
-            self.silence = now + SILENCE;
-            let from = self.rate.bits();
-            self.rate.set(from * SILENCE_DECREASE);
-            self.loss.abandon();
-            self.prober.lowered(now, from);
+        match self.silence {
+            None if self.sent.waits() => self.listen(now),
+            Some(due) if now >= due => self.judge_silence(now),
+            _ => {}
         }
         self.plan(now);
     }
 
+    /// From now on it counts how long the peer says nothing.
+    fn listen(&mut self, now: Time) {
+        let patience = if self.hearing == Hearing::Heard { SILENCE } else { PATIENCE };
+        self.silence = self.sent.waits().then_some(now + patience);
+        self.judged = self.sent.count();
+    }
+
+    fn judge_silence(&mut self, now: Time) {
+        // Who is sent nothing has nothing to say.
+        let spoken_to = self.sent.count() - self.judged >= FEW_PACKETS;
+        match self.hearing {
+            Hearing::Awaited if spoken_to => self.hearing = Hearing::Deaf,
+            Hearing::Heard if spoken_to => {
+                // Either the way is dead or so full that nothing comes back.
+                let from = self.rate.bits();
+                self.rate.set(from * SILENCE_DECREASE);
+                self.loss.abandon();
+                self.prober.lowered(now, from);
+            }
+            _ => {}
+        }
+        self.listen(now);
+    }
+
     /// The next cluster to send. Call until `None`.
     pub fn poll_probe(&mut self, now: Time) -> Option<Probe> {
-        self.prober.poll(now)
+        let view = self.view();
+        self.prober.poll(now, &view)
     }
 
     /// One packet arrived. How long ago it left.
@@ -243,6 +294,7 @@ impl Controller {
         let age = Duration::from_micros(u64::from(age));
         let sent = millis(now - age);
         self.delivered.add(arrival, u64::from(flight.size));
+        self.way.note(sent, arrival);
         if flight.cluster == 0 {
             self.trend.arrived(sent, arrival);
         } else {
@@ -266,9 +318,10 @@ impl Controller {
         let from = self.rate.bits();
         let sent = self.sent_rate(now);
         let delivered = self.delivered.rate();
+        let recent = self.delivered.recent();
         let limited = sent.is_none_or(|sent| sent < from * LIMITED);
         let usage = self.trend.usage();
-        if self.rate.update(at, &Signals { usage, delivered, limited, round_trip }) {
+        if self.rate.update(at, &Signals { usage, delivered, recent, limited, round_trip }) {
             self.loss.abandon();
             self.prober.lowered(now, from);
         } else if let (Some(sent), Some(delivered)) = (sent, delivered) {
@@ -302,6 +355,8 @@ impl Controller {
             max: self.max,
             calm: self.trend.usage() == Usage::Normal,
             round_trip: self.round_trip.unwrap_or_default(),
+            way: self.way.least(),
+            spread: self.trend.spread(),
         }
     }
 
@@ -337,16 +392,50 @@ impl PeerClock {
     }
 }
 
+/// The shortest way of late, from departure on our clock to arrival on the peer's: as long as both
+/// clocks run evenly, whatever is longer has waited. In milliseconds.
+struct Way {
+    current: f64,
+    before: f64,
+    since: f64,
+}
+
+impl Way {
+    const fn new() -> Self {
+        Self { current: f64::MAX, before: f64::MAX, since: f64::MIN }
+    }
+
+    fn note(&mut self, sent: f64, arrival: f64) {
+        if sent - self.since > WAY_MS {
+            (self.before, self.current, self.since) = (self.current, f64::MAX, sent);
+        }
+        self.current = self.current.min(arrival - sent);
+    }
+
+    const fn least(&self) -> f64 {
+        self.current.min(self.before)
+    }
+}
+
 fn millis(at: Time) -> f64 {
     at.as_micros() as f64 / 1000.0
 }
 
+/// Packets leave a little faster than they may on average, or wait ever longer.
+const PACE: f64 = 1.1;
+const OPEN_PACE: f64 = 2.5;
 /// Less than this part of the estimate sent is no use of it.
 const LIMITED: f64 = 0.75;
 /// So long without feedback, which usually comes every 50 to 100 ms, something is wrong.
 const SILENCE: Duration = Duration::from_millis(1000);
+/// A peer that has not told anything yet is given longer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Fewer packets than this may be lost without a word.
+const FEW_PACKETS: u64 = 5;
 /// What is left of the estimate then.
 const SILENCE_DECREASE: f64 = 0.7;
+/// How long the shortest way is remembered, and once more: clocks drift by less than 1 ms meanwhile.
+const WAY_MS: f64 = 5000.0;
 /// Clocks that differ by more than 5 s from one report to the next have jumped.
 const JUMP_TICKS: u64 = 78;
 

@@ -75,7 +75,7 @@ impl Pacer {
     /// The leg's rate from now on; `None` for no limit.
     pub fn set_rate(&mut self, bits_per_second: Option<u64>) {
         self.per_byte = match bits_per_second {
-            Some(rate) => 8_000_000_000 * 2 / (rate.max(1) * FACTOR_HALVES),
+            Some(rate) => 8_000_000_000 / rate.max(1),
             None => 0,
         };
     }
@@ -228,11 +228,8 @@ const fn nanos(at: Time) -> u64 {
     at.as_micros().saturating_mul(1000)
 }
 
-/// Packets leave at up to one and a half times the estimate: a frame larger than others is over
-/// before the next comes.
-const FACTOR_HALVES: u64 = 3;
 /// What may leave at once, as time at the paced rate.
-const BURST: Duration = Duration::from_millis(15);
+const BURST: Duration = Duration::from_millis(10);
 const BURST_NANOS: u64 = BURST.as_nanos() as u64;
 /// Between two releases, which so make up a run.
 const RUN: Duration = Duration::from_millis(5);
@@ -274,7 +271,7 @@ mod tests {
         let mut pacer = Pacer::new();
         assert!((0..1000).all(|_| pacer.passes(at(0), 1500)));
         pacer.set_rate(Some(4_000_000));
-        // 500 bytes a millisecond: 1000 every 2 ms are just the estimate.
+        // 500 bytes a millisecond: 1000 every 2 ms are just the rate.
         assert!((0..500).all(|n| pacer.passes(at(10 + n * 2), 1000)));
         assert_eq!(pacer.next_timeout(), Time::MAX);
     }
@@ -282,9 +279,9 @@ mod tests {
     #[test]
     fn what_is_too_much_leaves_in_runs_repairs_first() {
         let (mut pacer, mut pool) = (Pacer::new(), Pool::new(100));
-        pacer.set_rate(Some(2_000_000));
+        pacer.set_rate(Some(3_000_000));
         let passed = (0..100).take_while(|_| pacer.passes(at(0), 1000)).count();
-        assert_eq!(passed, 6);
+        assert_eq!(passed, 4);
         (0..12).for_each(|n| hold(&mut pacer, &mut pool, Class::Media, n));
         (100..102).for_each(|n| hold(&mut pacer, &mut pool, Class::Repair, n));
         assert!(!pacer.passes(at(500), 10));

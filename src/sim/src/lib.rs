@@ -4,11 +4,13 @@
 //! A run is judged at every step. One that fails says the command that shows it again, step by
 //! step.
 //! [`calls`] drives the call machine with devices that lose, repeat and reorder, [`sip`] two SIP user
-//! agents and a fork over a network that does the same.
+//! agents and a fork over a network that does the same, [`media`] congestion control over a link that
+//! narrows, delays and loses.
 
 #![deny(missing_docs)]
 
 pub mod calls;
+pub mod media;
 pub mod sip;
 
 use offhook_types::Time;

@@ -1,5 +1,5 @@
 //! Runs seeds of a simulation: `--seed N` shows one step by step, `--from N --count M` runs many.
-//! `--world` chooses the system, `calls` or `sip`.
+//! `--world` chooses the system, `calls`, `sip` or `media`. `--table` plays the named conditions of `media`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -7,7 +7,7 @@ use core::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use offhook_sim::{Failure, calls, sip};
+use offhook_sim::{Failure, calls, media, sip};
 use offhook_types::Time;
 
 type Run<S> = fn(u64, &mut dyn FnMut(Time, &str)) -> Result<S, Failure>;
@@ -16,25 +16,51 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let (mut seed, mut from, mut count, mut world) = (None, 0, 2_000, String::from("calls"));
     while let Some(flag) = args.next() {
+        if flag == "--table" {
+            return table(args.next().as_deref());
+        }
         let text = args.next().unwrap_or_default();
         match (flag.as_str(), text.parse::<u64>().ok()) {
             ("--seed", Some(value)) => seed = Some(value),
             ("--from", Some(value)) => from = value,
             ("--count", Some(value)) => count = value,
-            ("--world", None) if ["calls", "sip"].contains(&text.as_str()) => world = text,
+            ("--world", None) if ["calls", "sip", "media"].contains(&text.as_str()) => world = text,
             _ => {
-                eprintln!("usage: offhook-sim [--world calls|sip] [--seed N | --from N --count M]");
+                eprintln!(
+                    "usage: offhook-sim [--world calls|sip|media] [--seed N | --from N --count M]\n\
+                     \u{20}      offhook-sim --table [CONDITION]"
+                );
                 return ExitCode::FAILURE;
             }
         }
     }
     let seeds = from..from.saturating_add(count);
     match (world.as_str(), seed) {
+        ("media", Some(seed)) => show(media::run, seed),
+        ("media", None) => many(media::run, media::Summary::add, seeds),
         ("sip", Some(seed)) => show(sip::run, seed),
         ("sip", None) => many(sip::run, sip::Summary::add, seeds),
         (_, Some(seed)) => show(calls::run, seed),
         (_, None) => many(calls::run, calls::Summary::add, seeds),
     }
+}
+
+/// Every condition as a table, or one of them step by step.
+fn table(only: Option<&str>) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", media::table::HEAD);
+    for condition in media::table::conditions() {
+        let mut trace = |at: Time, line: &str| {
+            if only.is_some() {
+                println!("{:>6} {line}", at.as_millis());
+            }
+        };
+        if only.is_none_or(|name| name == condition.name) {
+            let row = media::table::play(&condition, 1, &mut trace);
+            let _ = writeln!(out, "{row}");
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn many<S: Default + Display>(

@@ -25,6 +25,8 @@ pub(super) struct Trend {
     sum: f64,
     smoothed: f64,
     slope: f64,
+    /// How much groups vary, on average.
+    spread: f64,
     threshold: f64,
     threshold_at: f64,
     /// Since when the slope has been above the threshold.
@@ -51,6 +53,7 @@ impl Trend {
             sum: 0.0,
             smoothed: 0.0,
             slope: 0.0,
+            spread: 0.0,
             threshold: THRESHOLD,
             threshold_at: 0.0,
             over_since: None,
@@ -60,6 +63,11 @@ impl Trend {
 
     pub(super) fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// How much the way varies from one group to the next, in milliseconds.
+    pub(super) fn spread(&self) -> f64 {
+        self.spread
     }
 
     /// Forget everything but the threshold: the peer's clock jumped, or nothing came for long.
@@ -102,6 +110,7 @@ impl Trend {
     }
 
     fn vary(&mut self, variation: f64, spent: f64, arrival: f64) {
+        self.spread += (variation.abs().min(100.0) - self.spread) / 32.0;
         self.sum += variation;
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.sum;
         if let Some(place) = self.points.get_mut(self.seen % POINTS) {

@@ -26,11 +26,24 @@ pub(super) struct Rates {
     pub(super) round_trip: f64,
 }
 
+/// What one piece of feedback told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Packets that arrived, and of these such as were said to be lost before.
+    pub(super) arrived: u32,
+    pub(super) late: u32,
+    /// Packets that did not arrive, and how often such packets came in a row.
+    pub(super) lost: u32,
+    pub(super) bursts: u32,
+}
+
 /// The loss of one leg. Times are milliseconds.
 pub(super) struct Loss {
     /// Packets that were told of, and lost ones among them, fading.
     told: f64,
     lost: f64,
+    /// Losses in a row count as one here.
+    bursts: f64,
     faded_at: f64,
     /// Loss that does not depend on how much is sent.
     inherent: f64,
@@ -44,6 +57,8 @@ struct Trial {
     before: f64,
     after: f64,
     loss: f64,
+    /// Packets lost in a row, on average.
+    burst: f64,
     since: f64,
     /// Counting began anew, with packets from after the cut.
     counting: bool,
@@ -51,16 +66,20 @@ struct Trial {
 
 impl Loss {
     pub(super) const fn new() -> Self {
-        Self { told: 0.0, lost: 0.0, faded_at: 0.0, inherent: 0.0, trial: None }
+        Self { told: 0.0, lost: 0.0, bursts: 0.0, faded_at: 0.0, inherent: 0.0, trial: None }
     }
 
-    /// Feedback told of packets; `late` of those counted as lost before arrived after all.
-    pub(super) fn told(&mut self, now: f64, (arrived, lost, late): (u32, u32, u32)) {
+    /// Feedback told of packets.
+    pub(super) fn told(&mut self, now: f64, tally: &Tally) {
         let elapsed = (now - self.faded_at).clamp(0.0, 10.0 * MEMORY);
-        let kept = (-elapsed / MEMORY).exp();
+        // What a trial counts is not forgotten before it is over.
+        let is_trial = self.trial.is_some_and(|trial| trial.counting);
+        let kept = if is_trial { 1.0 } else { (-elapsed / MEMORY).exp() };
         self.faded_at = now;
-        self.told = self.told * kept + f64::from(arrived) + f64::from(lost);
-        self.lost = (self.lost * kept + f64::from(lost) - f64::from(late)).max(0.0);
+        let (arrived, lost) = (f64::from(tally.arrived), f64::from(tally.lost));
+        self.told = self.told * kept + arrived + lost;
+        self.lost = (self.lost * kept + lost - f64::from(tally.late)).max(0.0);
+        self.bursts = self.bursts * kept + f64::from(tally.bursts);
     }
 
     /// The part of the packets that is lost now, 0 to 1.
@@ -88,8 +107,8 @@ impl Loss {
             return Verdict::Keep;
         }
         let after = (rates.delivered * 0.95).min(rates.estimate);
-        let (before, loss) = (rates.estimate, ratio);
-        self.trial = Some(Trial { before, after, loss, since: now, counting: false });
+        let (before, loss, burst) = (rates.estimate, ratio, self.burst());
+        self.trial = Some(Trial { before, after, loss, burst, since: now, counting: false });
         Verdict::Cut(after)
     }
 
@@ -99,12 +118,14 @@ impl Loss {
             // Layers are switched at key frames, which takes a moment.
             let obeyed = rates.sent <= trial.after * 1.1 || elapsed > PATIENCE;
             if elapsed > rates.round_trip + SETTLING && obeyed {
-                (self.told, self.lost, trial.counting) = (0.0, 0.0, true);
+                (self.told, self.lost, self.bursts) = (0.0, 0.0, 0.0);
+                trial.counting = true;
             }
             self.trial = Some(trial);
             return Verdict::Keep;
         }
-        if self.told < ENOUGH && elapsed < 2.0 * PATIENCE {
+        let enough = (EXPECTED / trial.loss).max(ENOUGH) * trial.burst;
+        if self.told < enough && elapsed < 3.0 * PATIENCE {
             return Verdict::Keep;
         }
         self.trial = None;
@@ -119,8 +140,14 @@ impl Loss {
     /// As much may be lost: what the link loses anyway, and what chance adds to that.
     fn tolerated(&self) -> f64 {
         let expected = self.inherent.max(0.01);
-        let deviation = (expected * (1.0 - expected) / self.told.max(1.0)).sqrt();
-        self.inherent + 0.02 + 2.5 * deviation
+        // What is lost in a row is lost for one reason, so it says no more than one loss.
+        let independent = (self.told / self.burst()).max(1.0);
+        let deviation = (expected * (1.0 - expected) / independent).sqrt();
+        self.inherent + 0.02 + 3.0 * deviation
+    }
+
+    fn burst(&self) -> f64 {
+        if self.bursts < 0.5 { 1.0 } else { (self.lost / self.bursts).clamp(1.0, 20.0) }
     }
 }
 
@@ -128,6 +155,8 @@ impl Loss {
 const MEMORY: f64 = 1000.0;
 /// Fewer packets than this prove nothing.
 const ENOUGH: f64 = 25.0;
+/// So many losses are awaited in a trial, if as much is lost as before, so that chance alone does not halve them.
+const EXPECTED: f64 = 6.0;
 /// What is lost until the queue has drained does not count.
 const SETTLING: f64 = 150.0;
 /// How long is waited until less is sent, in milliseconds.
@@ -150,7 +179,8 @@ mod tests {
             owed += 10.0 * (1.0 - passes);
             let lost = owed as u32;
             owed -= f64::from(lost);
-            loss.told(now, (10 - lost.min(10), lost, 0));
+            let arrived = 10 - lost.min(10);
+            loss.told(now, &Tally { arrived, lost, late: 0, bursts: lost });
             let delivered = estimate * passes;
             let rates = Rates { estimate, sent: estimate, delivered, round_trip: 50.0 };
             match loss.judge(now, &rates) {
@@ -186,10 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_now_and_then_is_no_reason() {
+        let mut loss = Loss::new();
+        for step in 0..400 {
+            let lost = if step % 16 == 7 { 5 } else { 0 };
+            let tally = Tally { arrived: 10 - lost, lost, late: 0, bursts: lost.min(1) };
+            loss.told(f64::from(step) * 100.0, &tally);
+            let rates = Rates { estimate: 1e6, sent: 1e6, delivered: 1e6, round_trip: 50.0 };
+            assert_eq!(loss.judge(f64::from(step) * 100.0, &rates), Verdict::Keep, "{step}");
+        }
+    }
+
+    #[test]
     fn packets_that_were_only_late_are_no_loss() {
         let mut loss = Loss::new();
-        loss.told(0.0, (50, 50, 0));
-        loss.told(10.0, (50, 0, 50));
+        loss.told(0.0, &Tally { arrived: 50, lost: 50, late: 0, bursts: 50 });
+        loss.told(10.0, &Tally { arrived: 50, lost: 0, late: 50, bursts: 0 });
         assert!(loss.ratio() < 0.01);
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct View {
     /// No queue grows on the way.
     pub(super) calm: bool,
     pub(super) round_trip: Duration,
+    /// The shortest way of late, from departure on our clock to arrival on the peer's, and how much
+    /// it varies, in milliseconds.
+    pub(super) way: f64,
+    pub(super) spread: f64,
 }
 
 /// The probes of one leg.
@@ -40,6 +44,8 @@ pub(super) struct Prober {
     /// Raises in a row that did not hold.
     vain: u32,
     started: bool,
+    /// The last probe got through.
+    open: bool,
 }
 
 /// One cluster. Times are milliseconds, of departure on our clock, of arrival on the peer's.
@@ -56,9 +62,7 @@ struct Cluster {
     /// Bytes that left, and arrived, with the last departure: the time until what would have been
     /// next is not part of the span.
     last_run: u64,
-    first_arrival: f64,
     last_arrival: f64,
-    first_size: u64,
 }
 
 impl Prober {
@@ -73,12 +77,18 @@ impl Prober {
             raised: None,
             vain: 0,
             started: false,
+            open: false,
         }
     }
 
     /// When to plan next.
     pub(super) const fn due(&self) -> Time {
         self.due
+    }
+
+    /// The last probe got through, and nothing spoke against it since.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Decide whether to probe now.
@@ -109,8 +119,8 @@ impl Prober {
     /// The estimate was lowered: probing waits until the queue has drained.
     pub(super) fn lowered(&mut self, now: Time, from: f64) {
         self.note_peak(now, from);
-        self.waiting = [0.0; 2];
-        self.clusters = [None; CLUSTERS];
+        (self.waiting, self.clusters) = ([0.0; 2], [None; CLUSTERS]);
+        self.open = false;
         if self.raised.take().is_some() {
             self.vain = (self.vain + 1).min(MOST_VAIN);
         }
@@ -118,7 +128,7 @@ impl Prober {
     }
 
     /// The next cluster to send.
-    pub(super) fn poll(&mut self, now: Time) -> Option<Probe> {
+    pub(super) fn poll(&mut self, now: Time, view: &View) -> Option<Probe> {
         let [rate, next] = self.waiting;
         if rate <= 0.0 {
             return None;
@@ -127,7 +137,8 @@ impl Prober {
         self.last = self.last.checked_add(1).unwrap_or(1);
         let place = self.clusters.get_mut(usize::from(self.last) % CLUSTERS)?;
         *place = Some(Cluster::new(now, self.last, rate));
-        let bytes = ((rate * CLUSTER_SECONDS / 8.0) as usize).max(LEAST_BYTES);
+        let lasts = CLUSTER_MS + (view.spread * 2.0).min(LONGEST_MS);
+        let bytes = ((rate * lasts / 8000.0) as usize).max(LEAST_BYTES);
         Some(Probe { cluster: self.last, bits_per_second: rate as u64, bytes, packets: PACKETS })
     }
 
@@ -151,11 +162,6 @@ impl Prober {
         if sent >= cluster.last_sent - 0.1 {
             cluster.last_run += size;
         }
-        if cluster.packets == 1 {
-            cluster.first_size = size;
-            (cluster.first_arrival, cluster.last_arrival) = (arrival, arrival);
-        }
-        cluster.first_arrival = cluster.first_arrival.min(arrival);
         cluster.last_arrival = cluster.last_arrival.max(arrival);
     }
 
@@ -167,13 +173,14 @@ impl Prober {
         let (mut best, mut onward) = (0.0f64, 0.0f64);
         for place in &mut self.clusters {
             let Some(cluster) = place else { continue };
-            let Some((sent, measured)) = cluster.measure() else {
+            let Some((sent, measured)) = cluster.measure(view.way) else {
                 if cluster.made < limit {
                     *place = None;
                 }
                 continue;
             };
             best = best.max(measured);
+            self.open = measured >= sent * 0.95;
             if measured >= sent * THROUGH && sent >= cluster.rate / 2.0 {
                 onward = onward.max(measured * 2.0);
             }
@@ -225,24 +232,24 @@ impl Cluster {
             first_sent: 0.0,
             last_sent: 0.0,
             last_run: 0,
-            first_arrival: 0.0,
-            last_arrival: 0.0,
-            first_size: 0,
+            last_arrival: f64::MIN,
         }
     }
 
     /// Once enough has arrived: how fast that was sent, and what the way carries as far as it shows.
-    fn measure(&self) -> Option<(f64, f64)> {
+    fn measure(&self, way: f64) -> Option<(f64, f64)> {
         if self.packets + 1 < PACKETS || (self.arrived as f64) < self.sent as f64 * ENOUGH {
             return None;
         }
         let spent = self.last_sent - self.first_sent;
-        let taken = self.last_arrival - self.first_arrival;
+        // Counted from when the first might have arrived: had it been held up, those behind it would
+        // seem to come fast.
+        let taken = self.last_arrival - (self.first_sent + way);
         if !(1.0..1000.0).contains(&spent) || !(0.5..1000.0).contains(&taken) {
             return None;
         }
         let sent = self.arrived.saturating_sub(self.last_run) as f64 * 8000.0 / spent;
-        let came = self.arrived.saturating_sub(self.first_size) as f64 * 8000.0 / taken;
+        let came = self.arrived as f64 * 8000.0 / taken;
         // Where packets came slower than they were sent the link was full: what it carried is its
         // rate, of which a little is left free.
         let measured = if came < sent * 0.9 { came * 0.95 } else { sent.min(came) };
@@ -255,7 +262,9 @@ const CLUSTERS: usize = 4;
 /// The least packets of a cluster.
 const PACKETS: u32 = 5;
 /// How long a cluster lasts.
-const CLUSTER_SECONDS: f64 = 0.015;
+const CLUSTER_MS: f64 = 15.0;
+/// And how much longer where the way varies.
+const LONGEST_MS: f64 = 40.0;
 const LEAST_BYTES: usize = 1350;
 /// This part of a cluster's bytes must arrive.
 const ENOUGH: f64 = 0.7;
@@ -287,7 +296,7 @@ mod tests {
 
     fn view(estimate: f64, wanted: f64) -> View {
         let round_trip = Duration::from_millis(50);
-        View { estimate, wanted, max: 1e9, calm: true, round_trip }
+        View { estimate, wanted, max: 1e9, calm: true, round_trip, way: 0.0, spread: 0.0 }
     }
 
     /// Sends a probe in runs 5 ms apart over a link of this rate.
@@ -312,7 +321,7 @@ mod tests {
         let mut estimate = 6e5;
         for _ in 0..40 {
             prober.plan(now, &view(estimate, wanted));
-            while let Some(probe) = prober.poll(now) {
+            while let Some(probe) = prober.poll(now, &view(6e5, 5e6)) {
                 cross(&mut prober, &probe, link);
             }
             now = now + Duration::from_millis(150);
@@ -338,7 +347,7 @@ mod tests {
     fn a_cluster_that_mostly_vanished_tells_nothing() {
         let (mut prober, now) = (Prober::new(Time::ZERO), Time::from_millis(10));
         prober.plan(now, &view(6e5, 5e6));
-        let probe = prober.poll(now).unwrap();
+        let probe = prober.poll(now, &view(6e5, 5e6)).unwrap();
         for packet in 0..10 {
             prober.sent(probe.cluster, f64::from(packet), 1000);
         }

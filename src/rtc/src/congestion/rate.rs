@@ -11,6 +11,8 @@ pub(super) struct Signals {
     pub(super) usage: Usage,
     /// What arrives, if known.
     pub(super) delivered: Option<f64>,
+    /// The same over a shorter time.
+    pub(super) recent: Option<f64>,
     /// Less is sent than the estimate allows, so that it proves nothing.
     pub(super) limited: bool,
     pub(super) round_trip: f64,
@@ -87,7 +89,7 @@ impl Rate {
 
     fn lower(&mut self, now: f64, signals: &Signals) -> bool {
         let pause = signals.round_trip.clamp(10.0, 200.0) + 50.0;
-        let Some(delivered) = signals.delivered else { return false };
+        let Some(delivered) = signals.recent else { return false };
         if now - self.lowered_at < pause && delivered > self.bits / 2.0 {
             return false;
         }
@@ -165,10 +167,22 @@ mod tests {
     /// What a second of the same signals makes of the start.
     fn check(usage: Usage, delivered: Option<f64>, limited: bool) -> f64 {
         let mut rate = Rate::new(&LIMITS);
-        rate.update(0.0, &Signals { usage: Usage::Normal, delivered, limited, round_trip: 50.0 });
+        rate.update(
+            0.0,
+            &Signals {
+                usage: Usage::Normal,
+                delivered,
+                recent: delivered,
+                limited,
+                round_trip: 50.0,
+            },
+        );
         for step in 1..=10 {
             let now = f64::from(step) * 100.0;
-            rate.update(now, &Signals { usage, delivered, limited, round_trip: 50.0 });
+            rate.update(
+                now,
+                &Signals { usage, delivered, recent: delivered, limited, round_trip: 50.0 },
+            );
         }
         rate.bits()
     }
@@ -194,8 +208,13 @@ mod tests {
     #[test]
     fn near_a_known_limit_growth_is_slow() {
         let mut rate = Rate::new(&LIMITS);
-        let signals =
-            Signals { usage: Usage::Over, delivered: Some(1e6), limited: false, round_trip: 50.0 };
+        let signals = Signals {
+            usage: Usage::Over,
+            delivered: Some(1e6),
+            recent: Some(1e6),
+            limited: false,
+            round_trip: 50.0,
+        };
         assert!(rate.update(0.0, &signals));
         let signals = Signals { usage: Usage::Normal, ..signals };
         for step in 1..=10 {

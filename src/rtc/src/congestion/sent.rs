@@ -63,6 +63,11 @@ impl Sent {
         self.next as u16
     }
 
+    /// How many packets have left.
+    pub(super) const fn count(&self) -> u64 {
+        self.next
+    }
+
     /// The next packet left.
     #[inline]
     pub(super) fn push(&mut self, now: Time, packet: &Departure) {

@@ -185,7 +185,7 @@ fn lost_feedback_costs_little() {
     way.deaf = 30;
     way.run(5_000);
     let (least, most) = way.run(20_000);
-    assert!(least > 1_000_000 && most < 2_500_000, "{least} to {most}");
+    assert!(least > 700_000 && most < 2_500_000, "{least} to {most}");
 }
 
 #[test]
@@ -198,6 +198,22 @@ fn silence_lowers_the_estimate_to_its_minimum_and_it_comes_back() {
     way.deaf = 0;
     way.run(28_000);
     assert!(way.leg.estimate() > 1_500_000, "{}", way.leg.estimate());
+}
+
+#[test]
+fn a_peer_that_never_tells_is_deaf_and_one_that_is_sent_nothing_is_not_silent() {
+    let mut way = Way::new(2_000_000);
+    way.deaf = 100;
+    way.run(5_000);
+    assert!(way.leg.is_deaf() && way.leg.estimate() == LIMITS.start);
+    way.deaf = 0;
+    way.run(8_000);
+    assert!(!way.leg.is_deaf());
+    let before = way.leg.estimate();
+    (way.wanted, way.deaf) = (0, 100);
+    way.run(60_000);
+    // What was on the way when it fell silent counts once.
+    assert!(way.leg.estimate() >= before * 6 / 10, "{before}");
 }
 
 #[test]
@@ -222,7 +238,6 @@ fn numbers_never_sent_and_told_before_are_unknown() {
     }
     assert_eq!(feed(&mut leg, at(60), &bytes), Told { known: 50, unknown: 50 });
     assert_eq!(feed(&mut leg, at(61), &bytes), Told { known: 0, unknown: 100 });
-    assert!(!leg.is_told() || leg.estimate() <= LIMITS.start);
 }
 
 #[test]

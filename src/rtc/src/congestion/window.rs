@@ -51,6 +51,20 @@ impl Window {
         Some(bytes as f64 * 8000.0 / (whole as f64 * BUCKET_MS))
     }
 
+    /// Bits a second over the latest few whole buckets, or what is known if there are fewer.
+    pub(super) fn recent(&self) -> Option<f64> {
+        let known = self.newest.saturating_sub(self.first?).min(RECENT);
+        if known < RECENT {
+            return self.rate();
+        }
+        let bucket = |back: i64| {
+            let place = (self.newest - back).rem_euclid(BUCKETS as i64) as usize;
+            self.buckets.get(place).copied().unwrap_or(0)
+        };
+        let bytes: u64 = (1..=RECENT).map(bucket).sum();
+        Some(bytes as f64 * 8000.0 / (RECENT as f64 * BUCKET_MS))
+    }
+
     /// Forget everything.
     pub(super) fn restart(&mut self) {
         *self = Self::new();
@@ -60,6 +74,8 @@ impl Window {
 /// Half a second: several frames, so that one large frame does not look like a rate.
 const BUCKETS: usize = 16;
 const BUCKET_MS: f64 = 33.0;
+/// A fifth of a second: what a queue that grows lets through shows soon.
+const RECENT: i64 = 6;
 
 #[cfg(test)]
 mod tests {
