@@ -34,6 +34,8 @@ export interface PeerView {
   quality: Quality;
   camera: RemoteTrack | undefined;
   screen: RemoteTrack | undefined;
+  /** The server holds the picture back: it would not fit through our connection. */
+  paused: boolean;
   audio: RemoteTrack[];
 }
 
@@ -290,13 +292,16 @@ function lookAt(peer: RemoteParticipant): PeerView {
   const audio = [...peer.audioTrackPublications.values()].flatMap((publication) =>
     publication.track ? [publication.track as RemoteTrack] : [],
   );
+  const camera = track(Track.Source.Camera);
+  const screen = track(Track.Source.ScreenShare);
   return {
     microphone: peer.isMicrophoneEnabled,
     // The sound of a shared screen makes a muted person "speak" too.
     speaking: peer.isSpeaking && peer.isMicrophoneEnabled,
     quality: qualityOf(peer),
-    camera: track(Track.Source.Camera),
-    screen: track(Track.Source.ScreenShare),
+    camera,
+    screen,
+    paused: (screen ?? camera)?.streamState === Track.StreamState.Paused,
     audio,
   };
 }
@@ -325,6 +330,7 @@ const REDRAW_ON = [
   RoomEvent.TrackUnpublished,
   RoomEvent.TrackMuted,
   RoomEvent.TrackUnmuted,
+  RoomEvent.TrackStreamStateChanged,
   RoomEvent.LocalTrackPublished,
   RoomEvent.LocalTrackUnpublished,
   RoomEvent.ActiveSpeakersChanged,

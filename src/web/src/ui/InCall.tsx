@@ -156,6 +156,7 @@ function CallBanners({ call, view }: { call: Call; view: RoomView | undefined })
   const { room, phase } = useValue(app.state);
   const waited = useLongEnough(view?.link === 'live' && !view.peer);
   const away = useLongEnough(phase === 'waiting' || phase === 'connecting');
+  const paused = useLongEnough(view?.link === 'live' && view.peer?.paused === true);
   const warning = call.warning && <CutOffWarning warning={call.warning} />;
   if (!view || !room) return <div class="call-banners">{warning}</div>;
   const problems = view.own;
@@ -180,6 +181,11 @@ function CallBanners({ call, view }: { call: Call; view: RoomView | undefined })
       {view.link === 'live' && waited && (
         <Banner tone="info" testid="peer-away">
           Waiting for the other side to connect…
+        </Banner>
+      )}
+      {paused && (
+        <Banner tone="warn" testid="video-paused">
+          Your connection is slow. Video is paused so that you can still hear.
         </Banner>
       )}
       {view.audioBlocked && (
