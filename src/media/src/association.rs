@@ -31,6 +31,8 @@ pub(crate) enum ToAssociation {
     Open { leg: LegId, opens_channels: bool },
     /// A relay leg begins: it is up, under these keys.
     Keyed { leg: LegId, keys: Box<SrtpKeys> },
+    /// A leg begins whose transport ends elsewhere: it is up.
+    Tunnelled { leg: LegId },
     /// The peer's half became known.
     Remote { leg: LegId, fingerprint: Fingerprint, role: DtlsRole },
     /// Connectivity selected this path.
@@ -60,6 +62,8 @@ pub(crate) struct Message {
 pub(crate) enum FromAssociation {
     /// The leg is reported up: the handshake succeeded, or there was none.
     Keys { leg: LegId, keys: Box<SrtpKeys> },
+    /// The leg is reported up, and its packets come and go in plain.
+    Plain { leg: LegId },
     /// The leg must end.
     Ended { leg: LegId, end: LegEnd },
 }
@@ -210,6 +214,7 @@ impl Associations {
                 ToAssociation::Keyed { leg, keys } => {
                     self.report(leg, worker, Change::Up { keys, version: None });
                 }
+                ToAssociation::Tunnelled { leg } => self.report_tunnelled(leg, worker),
                 ToAssociation::Remote { leg, fingerprint, role } => {
                     self.with(now, leg, |peer, _| peer.set_remote(fingerprint, role));
                 }
@@ -301,7 +306,7 @@ impl Associations {
                 self.figures.counts.add(Count::of_version(version));
                 self.figures.counts.add(Count::of_profile(profile));
                 tracing::info!(%leg, ?profile, ?version, "leg up");
-                (self.shared.on_event)(Event::LegUp { leg, profile, dtls: version });
+                (self.shared.on_event)(Event::LegUp { leg, profile: Some(profile), dtls: version });
                 side.answers.post(FromAssociation::Keys { leg, keys });
             }
             Change::Ended(end) => {
@@ -315,6 +320,15 @@ impl Associations {
                 (self.shared.on_event)(Event::Data { leg, kind, payload });
             }
         }
+    }
+
+    fn report_tunnelled(&mut self, leg: LegId, worker: usize) {
+        let Some(side) = self.workers.get_mut(worker) else { return };
+        self.figures.counts.add(Count::LegsUp);
+        self.figures.counts.add(Count::LegsTunnelled);
+        tracing::info!(%leg, "tunnelled leg up");
+        (self.shared.on_event)(Event::LegUp { leg, profile: None, dtls: None });
+        side.answers.post(FromAssociation::Plain { leg });
     }
 
     fn close(&mut self, now: Time, leg: LegId, end: LegEnd) {

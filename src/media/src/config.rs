@@ -22,6 +22,8 @@ pub struct Config {
     pub advertise: Vec<IpAddr>,
     /// Threads that do DTLS handshakes and data channels, at least one.
     pub handshake_threads: u16,
+    /// Give each worker a tunnel, for legs whose transport another part of the process ends.
+    pub tunnels: bool,
     /// Socket receive buffer in bytes. The kernel may grant less; that is logged.
     pub receive_buffer: usize,
     /// Socket send buffer in bytes. The kernel may grant less; that is logged.
@@ -41,6 +43,7 @@ impl Default for Config {
             pin: true,
             advertise: Vec::new(),
             handshake_threads: 1,
+            tunnels: false,
             // 4 MiB holds 1800 datagrams of 1200 bytes (2315 bytes each in the kernel's accounting), which is 10 ms at
             // 180,000 packets a second.
             receive_buffer: 4 << 20,

@@ -70,6 +70,10 @@ counted! {
         SendBufferFull = "send_buffer_full",
         /// The kernel refused to send: unreachable, filtered.
         SendFailed = "send_failed",
+        /// The transport at the other end of the tunnel does not keep up.
+        TunnelFull = "tunnel_full",
+        /// The tunnel brought a packet of a leg that is gone.
+        TunnelStray = "tunnel_stray",
         /// A receiver asked for a packet that is no longer, or never was, kept.
         ResendGone = "resend_gone",
         /// A receiver asks for more retransmissions than its share.
@@ -138,6 +142,10 @@ counted! {
         HandshakesFailed = "handshakes_failed",
         /// Relay legs that came up, under keys that the control plane gave.
         LegsKeyed = "legs_keyed",
+        /// Legs that came up in a tunnel.
+        LegsTunnelled = "legs_tunnelled",
+        /// Packets that arrived through tunnels.
+        DatagramsTunnelled = "datagrams_tunnelled",
         /// Legs that agreed on DTLS 1.2.
         Dtls12 = "dtls_12",
         /// Legs that agreed on DTLS 1.3.

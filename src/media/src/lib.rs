@@ -22,8 +22,10 @@ mod rings;
 mod slots;
 mod socket;
 mod transmit;
+mod tunnel;
 mod worker;
 
 pub use config::{Config, Limits, Timeouts};
 pub use counters::{Count, Drop, Snapshot};
 pub use node::{Node, OnEvent, Refused, StartError, SteppedNode};
+pub use tunnel::{FromWorker, ToWorker, Tunnel};

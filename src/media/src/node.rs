@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use offhook_types::media::{Candidate, Command, DataKind, Event, Fingerprint, Placement};
-use offhook_types::{LegId, RoomId};
+use offhook_types::{LegId, RoomId, WorkerId};
 
 use crate::association::Message;
 use crate::rings::{Outbox, Waker};
 use crate::socket::pin_thread;
+use crate::tunnel::Tunnel;
 use crate::{Config, Snapshot};
 use placements::Placements;
 pub use stepped::SteppedNode;
@@ -66,6 +67,8 @@ struct Shared {
     workers: Vec<WorkerDoor>,
     associations: Vec<AssociationDoor>,
     placements: Arc<Mutex<Placements>>,
+    /// Until they are taken.
+    tunnels: Mutex<Vec<Tunnel>>,
 }
 
 /// How a worker is reached.
@@ -143,6 +146,17 @@ impl Node {
         self.shared.place(room)
     }
 
+    /// Like [`Node::place`] on this worker only; `None` when it is full.
+    pub fn place_on(&self, worker: WorkerId) -> Option<Placement> {
+        self.shared.place_on(worker)
+    }
+
+    /// The ends of the workers' tunnels, one for each worker in order; nothing when they were taken before, or when
+    /// there are none.
+    pub fn take_tunnels(&self) -> Vec<Tunnel> {
+        core::mem::take(&mut *self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Pass a command on. Commands about one leg are applied in the order of these calls.
     pub fn send(&self, command: Command) -> Result<(), Refused> {
         self.shared.send(command)
@@ -205,6 +219,21 @@ impl Shared {
             let placements = self.placements.lock().unwrap_or_else(PoisonError::into_inner);
             placements.choose(room, self.legs_per_worker)?
         };
+        self.placement(worker)
+    }
+
+    fn place_on(&self, worker: WorkerId) -> Option<Placement> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        {
+            let placements = self.placements.lock().unwrap_or_else(PoisonError::into_inner);
+            placements.has_room(worker, self.legs_per_worker).then_some(())?;
+        }
+        self.placement(worker)
+    }
+
+    fn placement(&self, worker: WorkerId) -> Option<Placement> {
         let door = self.workers.get(usize::from(worker.0))?;
         let leg = LegId::new(worker, door.serial.fetch_add(1, Ordering::Relaxed));
         let candidates = door.candidates.clone();

@@ -2,9 +2,11 @@
 //! packets stand one behind the other as they are protected. Consecutive packets of one size (the last may be shorter)
 //! are a group, which leaves as one message that the kernel or the card cuts up. After a receive batch all runs leave.
 
+use offhook_types::LegId;
 use offhook_types::counters::Counters;
 
 use crate::socket::{MAX_SEGMENTS, Path, Run, SEND_BATCH, Sent, UdpSocket};
+use crate::tunnel::Departures;
 use crate::{Count, Drop};
 
 /// Bytes of one run: 20 packets of 1200. At 16 segments a message costs within 10% of what it costs at 54.
@@ -25,6 +27,15 @@ struct Group {
     closed: bool,
 }
 
+/// How a leg's packets leave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// Over the worker's own socket.
+    Socket(Path),
+    /// Through the tunnel.
+    Tunnel(LegId),
+}
+
 struct Pending {
     path: Path,
     leg: u32,
@@ -43,11 +54,14 @@ pub(crate) struct Transmit {
     /// By leg, the index of its run.
     by_leg: Vec<u32>,
     sent: Sent,
+    tunnel: Option<Departures>,
+    /// Packets that the tunnel had no room for.
+    stuck: u64,
 }
 
 impl Transmit {
     /// For legs with indices below `legs`.
-    pub(crate) fn new(legs: usize) -> Self {
+    pub(crate) fn new(legs: usize, tunnel: Option<Departures>) -> Self {
         let runs = legs.clamp(1, 1024);
         let pending = || Pending {
             path: Run::EMPTY.path,
@@ -62,6 +76,8 @@ impl Transmit {
             active: 0,
             by_leg: vec![NONE; legs.max(1)],
             sent: Sent::default(),
+            tunnel,
+            stuck: 0,
         }
     }
 
@@ -69,6 +85,19 @@ impl Transmit {
     /// what is in the way.
     #[inline]
     pub(crate) fn space(
+        &mut self,
+        socket: &UdpSocket,
+        leg: u32,
+        way: Way,
+    ) -> Option<(Place, &mut [u8])> {
+        match way {
+            Way::Socket(path) => self.space_in_run(socket, leg, path),
+            Way::Tunnel(leg) => Some((Place::Tunnel(leg), self.tunnel.as_mut()?.space())),
+        }
+    }
+
+    #[inline]
+    fn space_in_run(
         &mut self,
         socket: &UdpSocket,
         leg: u32,
@@ -88,13 +117,17 @@ impl Transmit {
         }
         let start = index as usize * RUN_BYTES + run.used;
         let place = self.bytes.get_mut(start..start + PACKET_BYTES)?;
-        Some((Place { index }, place))
+        Some((Place::Run(index), place))
     }
 
     /// The packet in the place given is `len` bytes long.
     #[inline]
     pub(crate) fn commit(&mut self, place: Place, len: usize) {
-        let Some(run) = self.runs.get_mut(place.index as usize) else { return };
+        let index = match place {
+            Place::Run(index) => index,
+            Place::Tunnel(leg) => return self.commit_to_tunnel(leg, len),
+        };
+        let Some(run) = self.runs.get_mut(index as usize) else { return };
         let (start, end, len) = (run.used as u32, (run.used + len) as u32, len as u32);
         run.used += len as usize;
         let last = run.count.checked_sub(1).and_then(|last| run.groups.get_mut(last));
@@ -109,6 +142,11 @@ impl Transmit {
             *group = Group { start, end, segment: len, closed: false };
             run.count += 1;
         }
+    }
+
+    fn commit_to_tunnel(&mut self, leg: LegId, len: usize) {
+        let sent = self.tunnel.as_mut().is_some_and(|tunnel| tunnel.send(leg, len));
+        self.stuck += u64::from(!sent);
     }
 
     /// Send everything.
@@ -137,6 +175,9 @@ impl Transmit {
             }
         }
         self.active = 0;
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.settle();
+        }
     }
 
     /// Move what sending did into the counters.
@@ -148,6 +189,7 @@ impl Transmit {
         counts.add_many(Count::SegmentationRefused, sent.refused);
         drops.add_many(Drop::SendBufferFull, sent.full);
         drops.add_many(Drop::SendFailed, sent.failed);
+        drops.add_many(Drop::TunnelFull, core::mem::take(&mut self.stuck));
     }
 
     /// Send bytes that belong to no leg yet, at once.
@@ -173,8 +215,11 @@ impl Transmit {
 
 /// A place for one packet.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
-    index: u32,
+pub(crate) enum Place {
+    /// In this run.
+    Run(u32),
+    /// In the tunnel's scratch space.
+    Tunnel(LegId),
 }
 
 fn messages<'a>(run: &'a Pending, bytes: &'a [u8]) -> impl Iterator<Item = Run<'a>> {
@@ -215,8 +260,8 @@ mod tests {
     /// Packets of the given lengths to one leg leave in `messages` messages and arrive whole and in order.
     fn check(lengths: &[usize], messages: u64) {
         let (from, to) = (socket(), socket());
-        let path = Path { peer: to.address(), local: None };
-        let mut transmit = Transmit::new(4);
+        let path = Way::Socket(Path { peer: to.address(), local: None });
+        let mut transmit = Transmit::new(4, None);
         for (i, &len) in lengths.iter().enumerate() {
             let (place, bytes) = transmit.space(&from, 2, path).unwrap();
             bytes[..len].fill(i as u8);
@@ -266,8 +311,8 @@ mod tests {
     #[test]
     fn more_legs_than_runs_still_leave() {
         let (from, to) = (socket(), socket());
-        let path = Path { peer: to.address(), local: None };
-        let mut transmit = Transmit::new(3000);
+        let path = Way::Socket(Path { peer: to.address(), local: None });
+        let mut transmit = Transmit::new(3000, None);
         for leg in 0..3000 {
             let (place, _) = transmit.space(&from, leg, path).unwrap();
             transmit.commit(place, 20);
@@ -275,6 +320,8 @@ mod tests {
         transmit.flush(&from);
         assert_eq!(transmit.sent.messages, 3000);
         let refused: SocketAddr = (Ipv4Addr::LOCALHOST, 1).into();
-        assert!(transmit.space(&from, 3000, Path { peer: refused, local: None }).is_none());
+        let refused = Way::Socket(Path { peer: refused, local: None });
+        assert!(transmit.space(&from, 3000, refused).is_none());
+        assert!(transmit.space(&from, 1, Way::Tunnel(LegId(1))).is_none(), "no tunnel");
     }
 }

@@ -15,6 +15,7 @@ mod receive;
 mod rtcp;
 mod rtp;
 mod timers;
+mod tunnelled;
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ use crate::rings::{Outbox, Waker};
 use crate::slots::{Arena, History};
 use crate::socket::{Inbox, RECEIVE_BATCH, UdpSocket};
 use crate::transmit::Transmit;
+use crate::tunnel::{Arrivals, Departures};
 use crate::{Config, Count, OnEvent, Snapshot};
 use egress::Exit;
 use leg::{Leg, Out};
@@ -51,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) associations: Vec<AssociationSide>,
     /// By worker; `None` for itself.
     pub(crate) links: Vec<Option<Link>>,
+    pub(crate) tunnel: Option<(Arrivals, Departures)>,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) rng: Rng,
 }
@@ -79,6 +82,7 @@ struct Core {
     commands: Consumer<Command>,
     associations: Vec<AssociationSide>,
     links: Vec<Option<Link>>,
+    arrivals: Option<Arrivals>,
     rng: Rng,
     arena: Arena,
     exit: Exit,
@@ -160,9 +164,10 @@ impl Worker {
     pub(crate) fn new(parts: Parts) -> Self {
         let legs = parts.config.limits.legs_per_worker.clamp(1, 1 << 20);
         let arena = Arena::new(parts.id, parts.config.limits.slots);
+        let (arrivals, departures) = parts.tunnel.unzip();
         let exit = Exit {
             socket: parts.socket,
-            transmit: Transmit::new(legs),
+            transmit: Transmit::new(legs, departures),
             outs: (0..legs).map(|_| Out::default()).collect(),
             figures: Snapshot::default(),
         };
@@ -175,6 +180,7 @@ impl Worker {
             commands: parts.commands,
             associations: parts.associations,
             links: parts.links,
+            arrivals,
             rng: parts.rng,
             arena,
             exit,
@@ -238,6 +244,7 @@ impl Worker {
             }
         }
         busy |= received == RECEIVE_BATCH;
+        busy |= core.take_tunnelled(now);
         busy |= core.take_handoffs(now);
         core.ask_for_key_frames(now);
         core.exit.flush();
@@ -262,6 +269,7 @@ impl Core {
             self.commands.is_empty()
                 && self.associations.iter().all(|side| side.answers.is_empty())
                 && self.links.iter().flatten().all(Link::is_idle)
+                && self.arrivals.as_ref().is_none_or(Arrivals::is_empty)
         };
         self.waker.sleep(Some(&self.exit.socket), timeout, idle);
     }

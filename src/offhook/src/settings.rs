@@ -28,6 +28,7 @@ pub fn media(config: &Config) -> offhook_media::Config {
         pin: media.pin,
         advertise: media.advertise.clone(),
         handshake_threads: media.handshake_threads,
+        tunnels: false,
         receive_buffer: media.socket_buffer_bytes,
         send_buffer: media.socket_buffer_bytes,
         limits: offhook_media::Limits {

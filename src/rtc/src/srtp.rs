@@ -108,6 +108,11 @@ impl Protect {
         Some(Self { rtp, rtcp, rtcp_index: 0 })
     }
 
+    /// For a leg whose transport below protects everything (QUIC): packets leave as they are.
+    pub fn plain() -> Self {
+        Self { rtp: Cipher::Plain, rtcp: Cipher::Plain, rtcp_index: 0 }
+    }
+
     /// Bytes that protection adds to an RTP packet.
     #[inline]
     pub fn rtp_overhead(&self) -> usize {
@@ -153,6 +158,9 @@ impl Protect {
     /// packet, `None` when `out` is too small or, after 2^31 packets, the key is used up (RFC 3711
     /// §9.2).
     pub fn protect_rtcp(&mut self, len: usize, out: &mut [u8]) -> Option<usize> {
+        if matches!(self.rtcp, Cipher::Plain) {
+            return Some(len);
+        }
         // One index for all our sources: it is then unique under each of them, which is all that
         // the IV needs.
         let index = self.rtcp_index.checked_add(1).filter(|&index| index < RTCP_ENCRYPTED)?;
@@ -183,6 +191,18 @@ impl Unprotect {
             rtp_sources: Sources::new(max_sources),
             rtcp_sources: Sources::new(max_sources),
         })
+    }
+
+    /// For a leg whose transport below has authenticated everything (QUIC): packets come as they
+    /// are, but numbers are unwrapped and repeated ones dropped all the same, since what forwards
+    /// them under SRTP must never see a number twice.
+    pub fn plain(max_sources: usize) -> Self {
+        Self {
+            rtp: Cipher::Plain,
+            rtcp: Cipher::Plain,
+            rtp_sources: Sources::new(max_sources),
+            rtcp_sources: Sources::new(0),
+        }
     }
 
     /// Writes the plain packet to `out`, which needs room for `packet.len()` bytes. On a drop the
@@ -231,6 +251,10 @@ impl Unprotect {
     /// returns its length.
     pub fn unprotect_rtcp(&mut self, packet: &[u8], out: &mut [u8]) -> Result<usize, Drop> {
         let ssrc = word(packet, RTCP_SSRC_OFFSET).ok_or(Drop::Malformed)?;
+        if matches!(self.rtcp, Cipher::Plain) {
+            out.get_mut(..packet.len()).ok_or(Drop::NoSpace)?.copy_from_slice(packet);
+            return Ok(packet.len());
+        }
         let (word, sealed) = self.rtcp.split_rtcp(packet).ok_or(Drop::Malformed)?;
         if word & RTCP_ENCRYPTED == 0 {
             return Err(Drop::Unencrypted);

@@ -63,7 +63,7 @@ pub enum Protocol {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Start a leg. With [`Connection::Ice`] it waits for connectivity checks from the peer (we are ICE-lite) and then
-    /// for DTLS; with [`Connection::Keyed`] it is up at once.
+    /// for DTLS; with [`Connection::Keyed`] and [`Connection::Tunnelled`] it is up at once.
     OpenLeg(OpenLeg),
     /// The peer's half became known, or changed (ICE restart keeps DTLS and SRTP). Means nothing to a leg that
     /// is keyed.
@@ -155,8 +155,8 @@ pub enum Event {
     LegUp {
         /// Which leg.
         leg: LegId,
-        /// The SRTP profile in use.
-        profile: SrtpProfile,
+        /// The SRTP profile in use; `None` in a tunnel, whose transport encrypts.
+        profile: Option<SrtpProfile>,
         /// The DTLS version in use; `None` on a leg that was given its keys.
         dtls: Option<DtlsVersion>,
     },
@@ -239,6 +239,10 @@ pub enum Connection {
     },
     /// One of our own processes, which the control plane knows: a relay leg.
     Keyed(Keyed),
+    /// A client whose transport another part of this process ends (QUIC), which has encrypted and authenticated its
+    /// packets: they come and go through the worker's tunnel. The leg is up at once and lives until it is closed. It has no
+    /// data channels. Refused where the node has no tunnels.
+    Tunnelled,
 }
 
 /// The peer of a relay leg. It is never looked for and never moves: what does not come from this address under this key

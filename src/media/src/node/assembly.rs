@@ -18,6 +18,7 @@ use crate::association::{self, Associations, WorkerSide};
 use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
 use crate::socket::UdpSocket;
+use crate::tunnel;
 use crate::worker::{AssociationSide, Link, MAX_WORKERS, Parts, Worker};
 
 /// Commands that may wait for one worker. A worker takes some thousands in a millisecond.
@@ -55,7 +56,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
     let threads = usize::from(config.handshake_threads);
     let (machines, association_doors, sides) =
         association_threads(&shared, &sockets, &wakers, threads)?;
-    let (mut workers, mut worker_doors) = (Vec::new(), Vec::new());
+    let (mut workers, mut worker_doors, mut tunnels) = (Vec::new(), Vec::new(), Vec::new());
     let rows = links(&wakers).into_iter().zip(sides);
     for ((nth, (links, associations)), (socket, waker)) in
         (0u16..).zip(rows).zip(sockets.into_iter().zip(wakers))
@@ -63,6 +64,11 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         let candidates = candidates(&config, &socket);
         let inside = inside(socket.address());
         let (commands, waiting) = Outbox::new(COMMANDS, waker.clone());
+        let (far, tunnel) = match config.tunnels {
+            true => Some(tunnel::pair(WorkerId(nth), waker.clone())).unzip(),
+            false => (None, None),
+        };
+        tunnels.extend(far);
         let worker = Worker::new(Parts {
             id: WorkerId(nth),
             config: config.clone(),
@@ -73,6 +79,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
             commands: waiting,
             associations,
             links,
+            tunnel,
             stopping: stopping.clone(),
             rng: Rng::from_seed(RandomState::new().hash_one(nth)),
         });
@@ -94,6 +101,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         workers: worker_doors,
         associations: association_doors,
         placements,
+        tunnels: Mutex::new(tunnels),
     };
     Ok((Arc::new(shared), workers, machines))
 }

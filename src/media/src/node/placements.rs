@@ -35,6 +35,11 @@ impl Placements {
         u16::try_from(worker).ok().map(WorkerId)
     }
 
+    /// Whether a worker takes one more leg.
+    pub(super) fn has_room(&self, worker: WorkerId, limit: usize) -> bool {
+        self.load.get(usize::from(worker.0)).is_some_and(|&load| load < limit)
+    }
+
     pub(super) fn opened(&mut self, leg: LegId, room: RoomId) {
         let (worker, workers) = (usize::from(leg.worker().0), self.load.len());
         if self.by_leg.insert(leg, room).is_some() {

@@ -1,6 +1,6 @@
 //! A node whose turns the caller drives.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use offhook_types::media::{Command, Fingerprint, Placement};
 use offhook_types::{RoomId, WorkerId};
@@ -8,6 +8,7 @@ use offhook_types::{RoomId, WorkerId};
 use super::{OnEvent, Refused, Shared, StartError, assembly};
 use crate::association::Associations;
 use crate::clock::Clock;
+use crate::tunnel::Tunnel;
 use crate::worker::Worker;
 use crate::{Config, Snapshot};
 
@@ -49,6 +50,11 @@ impl SteppedNode {
     /// Like [`Node::place`].
     pub fn place(&self, room: RoomId) -> Option<Placement> {
         self.shared.place(room)
+    }
+
+    /// Like [`Node::take_tunnels`].
+    pub fn take_tunnels(&self) -> Vec<Tunnel> {
+        core::mem::take(&mut *self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Like [`Node::send`].

@@ -17,6 +17,8 @@ pub(super) enum Contact {
         /// When the latest came, or the leg was opened.
         heard: Time,
     },
+    /// By the transport at the other end of the tunnel, which keeps watch over it.
+    Tunnelled,
 }
 
 /// What only a leg with ICE and DTLS has.
@@ -52,14 +54,14 @@ impl Contact {
     pub(super) fn as_checked(&mut self) -> Option<&mut Checked> {
         match self {
             Self::Checked(checked) => Some(checked),
-            Self::Keyed { .. } => None,
+            Self::Keyed { .. } | Self::Tunnelled => None,
         }
     }
 
     pub(super) fn ufrags(&self) -> &[String] {
         match self {
             Self::Checked(checked) => &checked.ufrags,
-            Self::Keyed { .. } => &[],
+            Self::Keyed { .. } | Self::Tunnelled => &[],
         }
     }
 
@@ -68,15 +70,16 @@ impl Contact {
     pub(super) fn authenticated(&mut self, now: Time) {
         match self {
             Self::Keyed { heard } => *heard = now,
-            Self::Checked(_) => {}
+            Self::Checked(_) | Self::Tunnelled => {}
         }
     }
 
-    /// When the peer last showed its consent (RFC 7675), if ever.
+    /// When the peer last showed its consent (RFC 7675), if ever; the end of time where that is not for us to watch.
     pub(super) fn consented(&self) -> Option<Time> {
         match self {
             Self::Checked(checked) => checked.ice.last_check(),
             Self::Keyed { heard } => Some(*heard),
+            Self::Tunnelled => Some(Time::MAX),
         }
     }
 
@@ -86,7 +89,7 @@ impl Contact {
             Self::Checked(checked) => {
                 checked.ice.last_check().is_some_and(|heard| now.since(heard) < OWNED)
             }
-            Self::Keyed { .. } => true,
+            Self::Keyed { .. } | Self::Tunnelled => true,
         }
     }
 }

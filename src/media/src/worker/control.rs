@@ -256,6 +256,7 @@ impl Core {
                 let Some(side) = self.associations.get_mut(association) else { break };
                 match side.answers.pop() {
                     Ok(FromAssociation::Keys { leg, keys }) => self.set_keys(now, leg, &keys),
+                    Ok(FromAssociation::Plain { leg }) => self.set_plain(now, leg),
                     Ok(FromAssociation::Ended { leg, end }) => {
                         if let Some(index) = self.index(leg) {
                             self.remove_leg(index, end);
@@ -272,14 +273,28 @@ impl Core {
 
     fn set_keys(&mut self, now: Time, leg: LegId, keys: &SrtpKeys) {
         let Some(index) = self.index(leg) else { return };
-        let limits = &self.config.limits;
-        // Media and retransmissions of each layer, and as many again for encoders that begin anew.
-        let sources = limits.ingress_per_leg.saturating_mul(usize::from(Router::MAX_LAYERS) * 4);
         let protect = Protect::new(keys.profile, &keys.local);
-        let unprotect = Unprotect::new(keys.profile, &keys.remote, sources);
-        let (Some(protect), Some(unprotect)) = (protect, unprotect) else {
-            return self.remove_leg(index, LegEnd::HandshakeRefused);
-        };
+        let unprotect = Unprotect::new(keys.profile, &keys.remote, self.sources());
+        match (protect, unprotect) {
+            (Some(protect), Some(unprotect)) => self.come_up(now, index, protect, unprotect),
+            _ => self.remove_leg(index, LegEnd::HandshakeRefused),
+        }
+    }
+
+    fn set_plain(&mut self, now: Time, leg: LegId) {
+        let Some(index) = self.index(leg) else { return };
+        let unprotect = Unprotect::plain(self.sources());
+        self.come_up(now, index, Protect::plain(), unprotect);
+    }
+
+    /// Streams that one leg may send: media and retransmissions of each layer, and as many again for encoders that
+    /// begin anew.
+    fn sources(&self) -> usize {
+        let tracks = self.config.limits.ingress_per_leg;
+        tracks.saturating_mul(usize::from(Router::MAX_LAYERS) * 4)
+    }
+
+    fn come_up(&mut self, now: Time, index: u32, protect: Protect, unprotect: Unprotect) {
         if let Some(leg) = self.leg_mut(index) {
             leg.unprotect = Some(unprotect);
             leg.quality.since = now;

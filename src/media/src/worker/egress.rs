@@ -40,10 +40,10 @@ impl Exit {
         original: Option<[u8; 2]>,
     ) -> Result<(), Drop> {
         let out = self.outs.get_mut(leg as usize).ok_or(Drop::NoPath)?;
-        let (Some(protect), Some(path)) = (&mut out.protect, out.path) else {
+        let (Some(protect), Some(way)) = (&mut out.protect, out.way) else {
             return Err(Drop::NoPath);
         };
-        let (place, bytes) = self.transmit.space(&self.socket, leg, path).ok_or(Drop::NoPath)?;
+        let (place, bytes) = self.transmit.space(&self.socket, leg, way).ok_or(Drop::NoPath)?;
         // No transport-wide number is written as long as nothing estimates the way to the receiver. It also keeps a
         // packet that is sent again under its own number equal to the first, without which GCM would not be secure.
         let header = packet.write_header(bytes, None).ok_or(Drop::HeaderTooLong)?;
@@ -84,8 +84,8 @@ impl Exit {
         build: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> bool {
         let Some(out) = self.outs.get_mut(leg as usize) else { return false };
-        let (Some(protect), Some(path)) = (&mut out.protect, out.path) else { return false };
-        let Some((place, bytes)) = self.transmit.space(&self.socket, leg, path) else {
+        let (Some(protect), Some(way)) = (&mut out.protect, out.way) else { return false };
+        let Some((place, bytes)) = self.transmit.space(&self.socket, leg, way) else {
             return false;
         };
         let room = bytes.len().min(RTCP_BYTES);

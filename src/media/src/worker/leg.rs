@@ -13,7 +13,7 @@ use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId};
 use super::contact::Contact;
 use crate::Limits;
 use crate::bucket::Bucket;
-use crate::socket::Path;
+use crate::transmit::Way;
 
 /// A leg's transport and what it publishes. What sending needs is in [`Out`], so that forwarding touches only that.
 pub(super) struct Leg {
@@ -64,7 +64,7 @@ pub(super) struct Tally {
 #[derive(Default)]
 pub(super) struct Out {
     pub(super) protect: Option<Protect>,
-    pub(super) path: Option<Path>,
+    pub(super) way: Option<Way>,
     pub(super) bytes: u64,
 }
 

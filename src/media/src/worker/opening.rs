@@ -13,6 +13,7 @@ use crate::Count;
 use crate::address::as_received;
 use crate::association::ToAssociation;
 use crate::socket::Path;
+use crate::transmit::Way;
 
 impl Core {
     pub(super) fn open_leg(&mut self, now: Time, open: OpenLeg) -> Option<()> {
@@ -27,6 +28,7 @@ impl Core {
                 self.open_checked(now, (leg, room), (local, remote), opening)
             }
             Connection::Keyed(keyed) => self.open_keyed(now, (leg, room), &keyed),
+            Connection::Tunnelled => self.open_tunnelled(now, (leg, room)),
         };
         if opened.is_none() {
             self.refuse(leg, LegEnd::Refused);
@@ -68,9 +70,20 @@ impl Core {
         let (index, association) = self.put_leg(now, (leg, room), Contact::keyed(now))?;
         self.by_address.insert(peer, index);
         if let Some(out) = self.exit.outs.get_mut(index as usize) {
-            out.path = Some(Path { peer, local: None });
+            out.way = Some(Way::Socket(Path { peer, local: None }));
         }
         self.tell_association(association, ToAssociation::Keyed { leg, keys });
+        Some(())
+    }
+
+    /// A leg whose transport ends elsewhere. It is reported up before anything else of it, like a relay leg.
+    fn open_tunnelled(&mut self, now: Time, (leg, room): (LegId, RoomId)) -> Option<()> {
+        self.arrivals.as_ref()?;
+        let (index, association) = self.put_leg(now, (leg, room), Contact::Tunnelled)?;
+        if let Some(out) = self.exit.outs.get_mut(index as usize) {
+            out.way = Some(Way::Tunnel(leg));
+        }
+        self.tell_association(association, ToAssociation::Tunnelled { leg });
         Some(())
     }
 

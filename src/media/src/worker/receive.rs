@@ -11,6 +11,7 @@ use super::Core;
 use super::contact::Checked;
 use crate::association::{DATAGRAM_BYTES, Datagram, ToAssociation};
 use crate::socket::{Message, Path};
+use crate::transmit::Way;
 use crate::{Count, Drop};
 
 /// A STUN answer of ours is about 80 bytes.
@@ -78,7 +79,7 @@ impl Core {
         }
         if change.selected {
             if let Some(out) = self.exit.outs.get_mut(index as usize) {
-                out.path = Some(path);
+                out.way = Some(Way::Socket(path));
             }
             if let Some(side) = self.associations.get_mut(association) {
                 side.notes.post(ToAssociation::Selected { leg: id, path });

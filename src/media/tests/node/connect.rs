@@ -17,7 +17,7 @@ fn a_leg_comes_up_over_both_families_with_gcm() {
         let index = world.open(placement, ip);
         world.connect(index);
         let profile = world.seen.iter().find_map(|event| match event {
-            Event::LegUp { profile, .. } => Some(*profile),
+            Event::LegUp { profile, .. } => *profile,
             _ => None,
         });
         assert_ne!(profile, Some(SrtpProfile::Aes128CmSha1_80), "{ip}");

@@ -11,4 +11,5 @@ mod forward;
 mod hostile;
 mod relay;
 mod repair;
+mod tunnel;
 mod world;

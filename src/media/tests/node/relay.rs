@@ -37,7 +37,11 @@ fn open_as(world: &World, leg: LegId, connection: Connection) {
 }
 
 fn is_up(world: &World, leg: LegId) -> bool {
-    world.seen.contains(&Event::LegUp { leg, profile: SrtpProfile::AeadAes128Gcm, dtls: None })
+    world.seen.contains(&Event::LegUp {
+        leg,
+        profile: Some(SrtpProfile::AeadAes128Gcm),
+        dtls: None,
+    })
 }
 
 /// Let a leg receive a track under an SSRC.

@@ -12,8 +12,18 @@ use super::{Drop, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN};
 /// One session key with its salt; the key schedules are computed once.
 #[allow(clippy::large_enum_variant)] // Two per leg, and an indirection per packet would cost more.
 pub(super) enum Cipher {
-    Gcm { key: LessSafeKey, salt: [u8; 12] },
-    CounterMode { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14], tag_len: usize },
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    CounterMode {
+        key: EncryptingKey,
+        auth: hmac::Key,
+        salt: [u8; 14],
+        tag_len: usize,
+    },
+    /// The transport below has encrypted and authenticated already.
+    Plain,
 }
 
 /// What makes a packet's initialization vector its own: its source and its index.
@@ -36,6 +46,7 @@ impl Cipher {
         match self {
             Self::Gcm { .. } => GCM_TAG_LEN,
             Self::CounterMode { tag_len, .. } => *tag_len,
+            Self::Plain => 0,
         }
     }
 
@@ -58,7 +69,7 @@ impl Cipher {
                 key.seal_out_of_place_scatter(nonce, aad, payload, sealed, &[], tag).ok()?;
                 Some(len + GCM_TAG_LEN)
             }
-            Self::CounterMode { .. } => {
+            Self::CounterMode { .. } | Self::Plain => {
                 out.get_mut(header_len..len)?.copy_from_slice(payload);
                 self.seal_rtp_in_place(at, header_len, len, out)
             }
@@ -88,6 +99,7 @@ impl Cipher {
                 let tag = sign(auth, &[packet, &rollover(at.sequence)]);
                 tag_out.copy_from_slice(tag.as_ref().get(..tag_out.len())?);
             }
+            Self::Plain => {}
         }
         Some(len + self.tag_len())
     }
@@ -117,6 +129,7 @@ impl Cipher {
                 payload_out.copy_from_slice(encrypted);
                 counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
             }
+            Self::Plain => payload_out.copy_from_slice(encrypted),
         }
         header_out.copy_from_slice(header);
         Ok(len)
@@ -149,6 +162,8 @@ impl Cipher {
                 tag_out.copy_from_slice(tag.as_ref().get(..tag_out.len())?);
                 word_out.copy_from_slice(&word);
             }
+            // Nothing is added to plain RTCP; the caller does not come here.
+            Self::Plain => return Some(len),
         }
         Some(len + self.tag_len() + RTCP_INDEX_LEN)
     }
@@ -160,7 +175,7 @@ impl Cipher {
         let (body, trailer) = packet.split_at_checked(packet.len().checked_sub(trailer)?)?;
         let (tag, word) = match self {
             Self::Gcm { .. } => trailer.split_at_checked(GCM_TAG_LEN)?,
-            Self::CounterMode { .. } => {
+            Self::CounterMode { .. } | Self::Plain => {
                 let (word, tag) = trailer.split_at_checked(RTCP_INDEX_LEN)?;
                 (tag, word)
             }
@@ -196,6 +211,7 @@ impl Cipher {
                 let at = At { ssrc, sequence: index.into() };
                 counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
             }
+            Self::Plain => payload_out.copy_from_slice(encrypted),
         }
         clear_out.copy_from_slice(clear);
         Ok(len)

@@ -324,3 +324,41 @@ fn keys_of_the_wrong_length_are_refused() {
     assert!(MasterKey::new(profile, &[0; 16], &[0; 14]).is_none());
     assert!(!format!("{:?}", master(profile)).contains('1'));
 }
+
+#[test]
+fn plain_packets_pass_unchanged_but_never_twice() {
+    let mut protect = Protect::plain();
+    let mut unprotect = Unprotect::plain(1);
+    let packet = |sequence: u16, ssrc: u8| {
+        let [high, low] = sequence.to_be_bytes();
+        vec![0x80, 96, high, low, 0, 0, 0, 1, 0, 0, 0, ssrc, 1, 2, 3]
+    };
+    let mut take = |bytes: &[u8]| {
+        let mut out = [0; 64];
+        unprotect.unprotect_rtp(bytes, &mut out).map(|opened| {
+            assert_eq!(&out[..opened.len], bytes);
+            opened.sequence
+        })
+    };
+    assert_eq!(take(&packet(65_535, 1)), Ok(65_535));
+    assert_eq!(take(&packet(0, 1)), Ok(65_536));
+    assert_eq!(take(&packet(65_535, 1)), Err(Drop::Replayed));
+    assert_eq!(take(&packet(1, 2)), Err(Drop::TooManySources));
+    assert_eq!(take(&[0x80, 96]), Err(Drop::Malformed));
+
+    let mut out = [0; 64];
+    out[..12].copy_from_slice(&packet(7, 1)[..12]);
+    assert_eq!(protect.protect_rtp(7, 12, &[1, 2, 3], &mut out), Some(15));
+    assert_eq!(out[..15], packet(7, 1));
+    assert_eq!(protect.protect_rtp_in_place(7, 12, 15, &mut out), Some(15));
+    assert_eq!(out[..15], packet(7, 1));
+
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+    let mut room = [0; 8];
+    room.copy_from_slice(&report);
+    assert_eq!(protect.protect_rtcp(8, &mut room), Some(8));
+    assert_eq!(unprotect.unprotect_rtcp(&room, &mut out), Ok(8));
+    assert_eq!(unprotect.unprotect_rtcp(&room, &mut out), Ok(8), "a report may say the same again");
+    assert_eq!(out[..8], report);
+    assert_eq!(unprotect.unprotect_rtcp(&room[..7], &mut out), Err(Drop::Malformed));
+}

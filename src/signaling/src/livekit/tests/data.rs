@@ -19,7 +19,7 @@ async fn connected(world: &World, identity: &str) -> (Client, LegId) {
     let (mut client, _) = world.join(identity).await;
     client.offer(1, &["data"]).await;
     let leg = world.node.take(opened).await;
-    let (profile, dtls) = (SrtpProfile::AeadAes128Gcm, Some(DtlsVersion::V12));
+    let (profile, dtls) = (Some(SrtpProfile::AeadAes128Gcm), Some(DtlsVersion::V12));
     world.event(Event::LegUp { leg, profile, dtls });
     client.sees(|info| info.identity == identity && info.state == 2).await;
     (client, leg)

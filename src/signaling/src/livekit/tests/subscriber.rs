@@ -47,7 +47,7 @@ async fn the_receiving_connection_is_offered_at_once() {
     let channels = |command: &Command| match command {
         Command::OpenLeg(open) => match open.connection {
             Connection::Ice { opens_channels, .. } => Some(opens_channels),
-            Connection::Keyed(_) => None,
+            _ => None,
         },
         _ => None,
     };
