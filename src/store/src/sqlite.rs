@@ -44,6 +44,9 @@ const READERS: u32 = 4;
 /// A batch of some thousand calls touches a page for most of them; in SQLite's own 2 MB it would be
 /// written to the log, read again and written once more. Negative means kibibytes: 64 MiB.
 const CACHE_KIB: &str = "-65536";
+/// Names the file as one of ours ("Offh"). Setting it writes: where SQLite may only read, it opens the
+/// file all the same, and such a connection would go on failing once the file can be written again.
+const APPLICATION_ID: &str = "0x4f666668";
 /// The log is folded into the database after 64 MiB: a page that many batches touch is copied once.
 /// Commits are synced whatever this is.
 const CHECKPOINT_PAGES: &str = "16384";
@@ -73,6 +76,7 @@ impl Sqlite {
             .max_lifetime(None)
             // Where a write failed, on a full disk say, SQLite has rolled back by itself and the library
             // does not know: the connection would refuse every transaction for ever.
+            .test_before_acquire(false)
             .before_acquire(|connection, _| {
                 let sound = !connection.is_in_transaction();
                 Box::pin(async move { Ok(sound) })
@@ -81,6 +85,7 @@ impl Sqlite {
                 options
                     .clone()
                     .journal_mode(SqliteJournalMode::Wal)
+                    .pragma("application_id", APPLICATION_ID)
                     .pragma("cache_size", CACHE_KIB)
                     .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
             )
@@ -127,6 +132,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, Error> {
     SqlitePoolOptions::new()
         .max_connections(READERS)
+        .test_before_acquire(false)
         .acquire_timeout(PATIENCE)
         .acquire_slow_threshold(PATIENCE)
         .connect_with(options.read_only(true))
