@@ -160,18 +160,7 @@ async fn a_record_that_cannot_be_opened_refuses_the_call() {
     let store = server.disk.store.clone();
     let writer = writer::Writer::start(store.clone(), mailbox.downgrade(), 1);
     store.close().await;
-    let record = Record {
-        call: CallId(5),
-        caller: Caller::User(ada.by.user),
-        callee: None,
-        number: BOB.parse().unwrap(),
-        via: Via::App,
-        media: Media::Audio,
-        placed_at: WallTime(1),
-        accepted_at: None,
-        ending: None,
-    };
-    assert!(writer.write(record.clone(), RecordStep::Open));
+    assert!(writer.write(record(5, ada.by.user), RecordStep::Open));
     match timeout(DEADLINE, mail.recv()).await.unwrap() {
         Some(Mail::Post { input: Input::Recorded { call, durable: false } }) => {
             assert_eq!(call, CallId(5));
@@ -185,9 +174,33 @@ async fn opening_records_do_not_pile_up() {
     let server = Server::start(Config::default()).await;
     let (mailbox, _mail) = mpsc::channel(1);
     let writer = writer::Writer::start(server.disk.store.clone(), mailbox.downgrade(), 2);
-    let record = |serial| Record {
+    let record = |serial| record(serial, UserId(1));
+    // On this one thread nothing is written between these lines.
+    let taken = (0..3).map(|serial| writer.write(record(serial), RecordStep::Open));
+    assert_eq!(taken.collect::<Vec<_>>(), [true, true, false]);
+    assert!(writer.write(record(0), RecordStep::Close), "what was opened may be closed");
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_holds_up_no_end() {
+    let server = Server::start(Config::default()).await;
+    let (mailbox, _mail) = mpsc::channel(1);
+    let writer = writer::Writer::start(server.disk.store.clone(), mailbox.downgrade(), 2);
+    server.disk.store.close().await;
+    let ending = Some(offhook_call::Ending { cause: Cause::Server, at: WallTime(2) });
+    for serial in 1..100 {
+        let record = Record { ending, ..record(serial, UserId(1)) };
+        assert!(writer.write(record, RecordStep::Close));
+    }
+    let (done, flushed) = oneshot::channel();
+    writer.flush(done);
+    timeout(DEADLINE, flushed).await.unwrap().unwrap();
+}
+
+fn record(serial: u64, caller: UserId) -> Record {
+    Record {
         call: CallId(serial),
-        caller: Caller::User(UserId(1)),
+        caller: Caller::User(caller),
         callee: None,
         number: BOB.parse().unwrap(),
         via: Via::App,
@@ -195,9 +208,5 @@ async fn opening_records_do_not_pile_up() {
         placed_at: WallTime(1),
         accepted_at: None,
         ending: None,
-    };
-    // On this one thread nothing is written between these lines.
-    let taken = (0..3).map(|serial| writer.write(record(serial), RecordStep::Open));
-    assert_eq!(taken.collect::<Vec<_>>(), [true, true, false]);
-    assert!(writer.write(record(0), RecordStep::Close), "what was opened may be closed");
+    }
 }
