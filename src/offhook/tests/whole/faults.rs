@@ -5,7 +5,7 @@ mod carrier_gone;
 mod killed;
 mod shared_balance;
 mod stopped;
-mod store_full;
+mod store;
 
 use serde_json::{Value, json};
 
