@@ -128,10 +128,7 @@ impl Desk {
             settings: Value::Object(settings).to_string(),
         };
         let trunk = Trunk::read(&stored)?;
-        // Written with every default, so that a later version's defaults change no trunk.
-        let whole = serde_json::to_string(&trunk.settings);
-        let settings = whole.map_err(|error| Error::field("settings", error))?;
-        let stored = StoredTrunk { settings, ..stored };
+        let stored = StoredTrunk { settings: whole(&trunk.settings)?, ..stored };
         self.store.put_trunk(&stored).await?;
         self.tell(Changed::Tariff).await;
         Ok(show(&stored))
@@ -166,9 +163,7 @@ impl Desk {
         check_name(name)?;
         self.deck_exists(&put.deck).await?;
         let settings = PlanSettings::read(&Value::Object(put.settings).to_string())?;
-        let settings = serde_json::to_string(&settings);
-        let settings = settings.map_err(|error| Error::field("settings", error))?;
-        let stored = StoredPlan { name: name.into(), deck: put.deck, settings };
+        let stored = StoredPlan { name: name.into(), deck: put.deck, settings: whole(&settings)? };
         self.store.put_plan(&stored).await?;
         self.tell(Changed::Tariff).await;
         Ok(show_plan(stored))
@@ -209,9 +204,8 @@ impl Desk {
         check_name(name)?;
         let settings = RuleSettings::read(&Value::Object(put.settings).to_string())?;
         settings.rule(name)?;
-        let settings = serde_json::to_string(&settings);
-        let settings = settings.map_err(|error| Error::field("settings", error))?;
-        let stored = StoredRule { name: name.into(), enabled: put.enabled, settings };
+        let stored =
+            StoredRule { name: name.into(), enabled: put.enabled, settings: whole(&settings)? };
         self.store.put_fraud_rule(&stored).await?;
         self.tell(Changed::Tariff).await;
         Ok(show_rule(stored))
@@ -270,6 +264,11 @@ fn show_plan(stored: StoredPlan) -> PlanView {
 fn show_rule(stored: StoredRule) -> RuleView {
     let settings = Value::Object(object(&stored.settings));
     RuleView { name: stored.name, enabled: stored.enabled, settings }
+}
+
+/// Settings with every default written out, so that a later version's defaults change none of them.
+fn whole(settings: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(settings).map_err(|error| Error::field("settings", error))
 }
 
 fn object(json: &str) -> Map<String, Value> {
