@@ -49,24 +49,63 @@ pub struct HistoryPage {
     pub more: bool,
 }
 
+/// What is written of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallStep {
+    /// Open a record, before anything rings. [`Error::Conflict`] when the id is taken. Only what is
+    /// known at that moment is written: acceptance and ending have their own steps.
+    Open(Record),
+    /// Note that an open call was accepted. Nothing is written when it is closed, unknown or accepted
+    /// already.
+    Accept {
+        /// Which call.
+        call: CallId,
+        /// When.
+        at: WallTime,
+    },
+    /// Close a record and write the history of both sides. Nothing is written when it is closed or
+    /// unknown.
+    Close {
+        /// Which call.
+        call: CallId,
+        /// Fills in an acceptance that was not noted.
+        accepted_at: Option<WallTime>,
+        /// When and why.
+        ending: Ending,
+    },
+}
+
 /// Call records and history.
 #[async_trait]
 pub trait Calls: Send + Sync {
-    /// Open a record, before anything rings. [`Error::Conflict`] when the id is taken. Only what is
-    /// known at that moment is written: acceptance and ending have their own calls.
-    async fn open_call(&self, record: &Record) -> Result<(), Error>;
+    /// Write steps in their order and in one transaction, each as a whole or not at all; whether each
+    /// wrote something. [`Error::Unavailable`] is the answer to all of them.
+    async fn write_calls(&self, steps: &[CallStep]) -> Result<Vec<Result<bool, Error>>, Error>;
 
-    /// Note that an open call was accepted; false when it is closed, unknown or accepted already.
-    async fn accept_call(&self, call: CallId, at: WallTime) -> Result<bool, Error>;
+    /// [`CallStep::Open`].
+    async fn open_call(&self, record: &Record) -> Result<(), Error> {
+        self.write_call(CallStep::Open(record.clone())).await.map(|_| ())
+    }
 
-    /// Close a record and write the history of both sides, in one step; false when it is closed or
-    /// unknown. `accepted_at` fills in an acceptance that was not noted.
+    /// [`CallStep::Accept`]; false when nothing was written.
+    async fn accept_call(&self, call: CallId, at: WallTime) -> Result<bool, Error> {
+        self.write_call(CallStep::Accept { call, at }).await
+    }
+
+    /// [`CallStep::Close`]; false when nothing was written.
     async fn close_call(
         &self,
         call: CallId,
         accepted_at: Option<WallTime>,
         ending: Ending,
-    ) -> Result<bool, Error>;
+    ) -> Result<bool, Error> {
+        self.write_call(CallStep::Close { call, accepted_at, ending }).await
+    }
+
+    /// One step by itself.
+    async fn write_call(&self, step: CallStep) -> Result<bool, Error> {
+        self.write_calls(&[step]).await?.pop().unwrap_or(Ok(false))
+    }
 
     /// Close with [`Cause::Server`] what an earlier life of the server left open; how many. Called
     /// once, before the first call is placed.

@@ -31,7 +31,7 @@ pub mod users;
 
 pub use accounts::{Account, AccountStatus, Accounts, NewAccount};
 pub use books::{Batch, Books};
-pub use calls::{Calls, HistoryEntry, HistoryPage};
+pub use calls::{CallStep, Calls, HistoryEntry, HistoryPage};
 pub use cdrs::{CdrQuery, Cdrs, Retained};
 pub use codes::{CodeHash, CodeKey, Codes, NewCode};
 pub use decisions::{Decision, Decisions, NewDecision};

@@ -5,11 +5,12 @@ use offhook_call::{Caller, Cause, Direction, Ending, Media, Party, Record, Via};
 use offhook_types::counters::Counted;
 use offhook_types::{CallId, Currency, Dialed, Micros, UserId, WallTime};
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use super::rows::parsed;
 use super::{Field, Sqlite, explain, signed, unsigned};
-use crate::{Calls, Error, HistoryEntry, HistoryPage};
+use crate::{CallStep, Calls, Error, HistoryEntry, HistoryPage};
 
 fn read_media(row: &SqliteRow) -> Result<Media, Error> {
     Media::from_label(row.field("media")?).ok_or(Error::Corrupt { what: "media" })
@@ -99,110 +100,80 @@ fn read_entry(row: &SqliteRow) -> Result<HistoryEntry, Error> {
     })
 }
 
-/// Close one record and write what each side may see of it.
-async fn close(
-    tx: &mut SqliteConnection,
-    call: CallId,
-    accepted_at: Option<WallTime>,
-    ending: Ending,
-) -> Result<bool, Error> {
-    let closed = sqlx::query(
-        "UPDATE calls SET ended_at = ?, cause = ?, accepted_at = COALESCE(accepted_at, ?) \
-         WHERE id = ? AND ended_at IS NULL",
-    )
-    .bind(signed(ending.at.0))
-    .bind(ending.cause.label())
-    .bind(accepted_at.map(|at| signed(at.0)))
-    .bind(signed(call.0))
-    .execute(&mut *tx)
-    .await
-    .map_err(explain)?;
-    if closed.rows_affected() == 0 {
-        return Ok(false);
-    }
-    for side in [
-        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, via, \
-         media, cause, accepted_at, ended_at) SELECT caller_id, placed_at, id, 'out', called, \
-         callee_id, via, media, cause, accepted_at, ended_at FROM calls \
-         WHERE id = ? AND caller_id IS NOT NULL",
-        "INSERT INTO history (user_id, placed_at, call_id, direction, peer_number, peer_id, \
-         peer_name, via, media, cause, accepted_at, ended_at) \
-         SELECT c.callee_id, c.placed_at, c.id, 'in', \
-         COALESCE(u.number, c.caller_number, ''), u.id, c.caller_name, c.via, c.media, c.cause, \
-         c.accepted_at, c.ended_at FROM calls c LEFT JOIN users u ON u.id = c.caller_id \
-         WHERE c.id = ? AND c.callee_id IS NOT NULL",
-    ] {
-        sqlx::query(side).bind(signed(call.0)).execute(&mut *tx).await.map_err(explain)?;
-    }
-    Ok(true)
-}
-
-#[async_trait]
-impl Calls for Sqlite {
-    async fn open_call(&self, record: &Record) -> Result<(), Error> {
-        let phone = match &record.caller {
-            Caller::User(_) => None,
-            Caller::Phone(party) => Some(party),
-        };
-        let number = phone.and_then(|party| party.number.as_ref());
-        sqlx::query(
-            "INSERT INTO calls (id, caller_id, caller_number, caller_name, called, callee_id, via, \
-             media, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(signed(record.call.0))
-        .bind(record.caller.user().map(|caller| signed(caller.0)))
-        .bind(number.map(|number| number.as_str()))
-        .bind(phone.map_or("", |party| party.name.as_ref()))
-        .bind(record.number.as_str())
-        .bind(record.callee.map(|callee| signed(callee.0)))
-        .bind(record.via.label())
-        .bind(record.media.label())
-        .bind(signed(record.placed_at.0))
-        .execute(&self.writer)
-        .await
-        .map_err(explain)?;
-        Ok(())
-    }
-
-    async fn accept_call(&self, call: CallId, at: WallTime) -> Result<bool, Error> {
-        let done = sqlx::query(
+async fn write(tx: &mut SqliteConnection, step: &CallStep) -> Result<bool, Error> {
+    let query = match step {
+        CallStep::Open(record) => open(record),
+        CallStep::Accept { call, at } => sqlx::query(
             "UPDATE calls SET accepted_at = ? \
              WHERE id = ? AND accepted_at IS NULL AND ended_at IS NULL",
         )
         .bind(signed(at.0))
-        .bind(signed(call.0))
-        .execute(&self.writer)
-        .await
-        .map_err(explain)?;
-        Ok(done.rows_affected() > 0)
-    }
+        .bind(signed(call.0)),
+        // A trigger writes the history.
+        CallStep::Close { call, accepted_at, ending } => sqlx::query(
+            "UPDATE calls SET ended_at = ?, cause = ?, accepted_at = COALESCE(accepted_at, ?) \
+             WHERE id = ? AND ended_at IS NULL",
+        )
+        .bind(signed(ending.at.0))
+        .bind(ending.cause.label())
+        .bind(accepted_at.map(|at| signed(at.0)))
+        .bind(signed(call.0)),
+    };
+    Ok(query.execute(tx).await.map_err(explain)?.rows_affected() > 0)
+}
 
-    async fn close_call(
-        &self,
-        call: CallId,
-        accepted_at: Option<WallTime>,
-        ending: Ending,
-    ) -> Result<bool, Error> {
+fn open(record: &Record) -> Query<'_, sqlx::Sqlite, SqliteArguments> {
+    let phone = match &record.caller {
+        Caller::User(_) => None,
+        Caller::Phone(party) => Some(party),
+    };
+    let number = phone.and_then(|party| party.number.as_ref());
+    sqlx::query(
+        "INSERT INTO calls (id, caller_id, caller_number, caller_name, called, callee_id, via, \
+         media, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(signed(record.call.0))
+    .bind(record.caller.user().map(|caller| signed(caller.0)))
+    .bind(number.map(|number| number.as_str()))
+    .bind(phone.map_or("", |party| party.name.as_ref()))
+    .bind(record.number.as_str())
+    .bind(record.callee.map(|callee| signed(callee.0)))
+    .bind(record.via.label())
+    .bind(record.media.label())
+    .bind(signed(record.placed_at.0))
+}
+
+#[async_trait]
+impl Calls for Sqlite {
+    async fn write_calls(&self, steps: &[CallStep]) -> Result<Vec<Result<bool, Error>>, Error> {
+        if let [step] = steps {
+            // A statement is a transaction by itself.
+            let mut writer = self.writer.acquire().await.map_err(explain)?;
+            return match write(&mut writer, step).await {
+                Err(error @ Error::Unavailable(_)) => Err(error),
+                done => Ok(vec![done]),
+            };
+        }
         let mut tx = self.write().await?;
-        let closed = close(&mut tx, call, accepted_at, ending).await?;
+        let mut written = Vec::with_capacity(steps.len());
+        for step in steps {
+            match write(&mut tx, step).await {
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                done => written.push(done),
+            }
+        }
         tx.commit().await.map_err(explain)?;
-        Ok(closed)
+        Ok(written)
     }
 
     async fn close_left_open(&self, now: WallTime) -> Result<u64, Error> {
-        let mut tx = self.write().await?;
-        let open = sqlx::query("SELECT id FROM calls WHERE ended_at IS NULL")
-            .fetch_all(&mut *tx)
+        let closed = sqlx::query("UPDATE calls SET ended_at = ?, cause = ? WHERE ended_at IS NULL")
+            .bind(signed(now.0))
+            .bind(Cause::Server.label())
+            .execute(&self.writer)
             .await
             .map_err(explain)?;
-        let mut closed = 0;
-        for row in &open {
-            let call = CallId(unsigned(row.field("id")?));
-            let ending = Ending { cause: Cause::Server, at: now };
-            closed += u64::from(close(&mut tx, call, None, ending).await?);
-        }
-        tx.commit().await.map_err(explain)?;
-        Ok(closed)
+        Ok(closed.rows_affected())
     }
 
     async fn call(&self, call: CallId) -> Result<Option<Record>, Error> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use offhook_types::{PhoneId, WallTime};
 use sqlx::sqlite::SqliteRow;
 
+use super::many::Insert;
 use super::rows::{bits, time};
 use super::{Field, Sqlite, explain, signed};
 use crate::{Error, Ladder, Step};
@@ -22,26 +23,34 @@ fn read_step(row: &SqliteRow) -> Result<Step, Error> {
     })
 }
 
+/// Each gets the place after those of its leg, as long as there is one left.
+const STEPS: Insert = Insert {
+    into: "WITH new (nth, phone_id, at, direction, peer, line, most) AS (",
+    columns: 7,
+    then: ") INSERT INTO sip_steps (phone_id, place, at, direction, peer, line) \
+           SELECT phone_id, place, at, direction, peer, line FROM (SELECT *, \
+           COALESCE((SELECT MAX(place) FROM sip_steps s WHERE s.phone_id = new.phone_id), 0) \
+           + ROW_NUMBER() OVER (PARTITION BY phone_id ORDER BY nth) AS place FROM new) \
+           WHERE place <= most",
+};
+
 #[async_trait]
 impl Ladder for Sqlite {
     async fn add_steps(&self, steps: &[Step], most: u32) -> Result<(), Error> {
         let mut tx = self.write().await?;
-        for step in steps {
-            sqlx::query(
-                "INSERT INTO sip_steps (phone_id, place, at, direction, peer, line) \
-                 SELECT ?1, place, ?2, ?3, ?4, ?5 FROM (SELECT COALESCE(MAX(place), 0) + 1 AS place \
-                 FROM sip_steps WHERE phone_id = ?1) WHERE place <= ?6",
-            )
-            .bind(signed(step.phone.0))
-            .bind(signed(step.at.0))
-            .bind(if step.sent { "out" } else { "in" })
-            .bind(&step.peer)
-            .bind(&step.line)
-            .bind(i64::from(most))
-            .execute(&mut *tx)
-            .await
-            .map_err(explain)?;
-        }
+        let rows: Vec<_> = (0_i64..).zip(steps).collect();
+        STEPS
+            .run(&mut tx, &rows, |(nth, step), values| {
+                values
+                    .push(*nth)
+                    .push(signed(step.phone.0))
+                    .push(signed(step.at.0))
+                    .push(if step.sent { "out" } else { "in" })
+                    .push(step.peer.as_str())
+                    .push(step.line.as_str())
+                    .push(i64::from(most));
+            })
+            .await?;
         tx.commit().await.map_err(explain)
     }
 

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_phone.sql"),
     include_str!("../migrations/0003_phone_calls.sql"),
+    include_str!("../migrations/0004_history.sql"),
 ];
 
 /// Whether a reader understands what is there.
