@@ -3,7 +3,7 @@
 //! pays for, so a balance never goes below its limit by more than a slice whatever crashes.
 //!
 //! Nothing is kept here. The ledger holds the money; whoever watches the call passes in what the ledger
-//! says and does what the [`Grant`] says.
+//! says and does what the [`Allowance`] says.
 
 use core::time::Duration;
 
@@ -19,7 +19,7 @@ mod tests;
 
 /// What an account may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Customer {
     /// Whether it may call.
     pub status: Status,
     /// What it has. Prepaid accounts have a credit limit of zero.
@@ -28,7 +28,7 @@ pub struct Standing {
     pub opened: WallTime,
 }
 
-impl Standing {
+impl Customer {
     /// What is left to set aside.
     pub const fn funds(&self) -> Micros {
         let balance = &self.balance;
@@ -82,12 +82,12 @@ pub enum Decision {
     /// It is not.
     Refuse(Refusal),
     /// It is, on this.
-    Allow(Grant),
+    Allow(Allowance),
 }
 
 /// Money for a piece of a call. It holds once the ledger has set `amount` aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
+pub struct Allowance {
     /// What the call costs.
     pub rate: Rate,
     /// What to set aside now; may be zero.
@@ -132,33 +132,35 @@ impl Next {
 /// Decide whether a routed call is made. `blocked` is what fraud limits say against it. Emergency calls
 /// cost nothing and are only refused where no trunk takes them.
 pub fn authorize(
-    standing: &Standing,
+    customer: &Customer,
     route: &Route,
     blocked: Option<Refusal>,
     slicing: &Slicing,
 ) -> Decision {
     let refusal = match route.emergency {
         Some(_) => route.refusal,
-        None => refused(standing, route).or(blocked).or(route.refusal),
+        None => refused(customer, route).or(blocked).or(route.refusal),
     };
     if let Some(refusal) = refusal {
         return Decision::Refuse(refusal);
     }
     let Some(rate) = route.rate() else { return Decision::Refuse(Refusal::NoPrice) };
-    match grant(&rate, standing.funds(), &Progress::default(), slicing) {
+    match allowance(&rate, customer.funds(), &Progress::default(), slicing) {
         Err(_) => Decision::Refuse(Refusal::BadRate),
-        Ok(grant) if grant.next.ends() < slicing.least => Decision::Refuse(Refusal::NoCredit),
-        Ok(grant) => Decision::Allow(grant),
+        Ok(allowance) if allowance.next.ends() < slicing.least => {
+            Decision::Refuse(Refusal::NoCredit)
+        }
+        Ok(allowance) => Decision::Allow(allowance),
     }
 }
 
-fn refused(standing: &Standing, route: &Route) -> Option<Refusal> {
-    match standing.status {
+fn refused(customer: &Customer, route: &Route) -> Option<Refusal> {
+    match customer.status {
         Status::Active => {}
         Status::Suspended => return Some(Refusal::Suspended),
         Status::Closed => return Some(Refusal::Closed),
     }
-    let other = |currency| currency != standing.balance.currency;
+    let other = |currency| currency != customer.balance.currency;
     route.sell.as_ref().is_some_and(|sell| other(sell.currency)).then_some(Refusal::Currency)
 }
 
@@ -181,16 +183,16 @@ pub fn extend(
     funds: Micros,
     progress: &Progress,
     slicing: &Slicing,
-) -> Result<Grant, BadRate> {
-    grant(rate, funds, progress, slicing)
+) -> Result<Allowance, BadRate> {
+    allowance(rate, funds, progress, slicing)
 }
 
-fn grant(
+fn allowance(
     rate: &Rate,
     funds: Micros,
     progress: &Progress,
     slicing: &Slicing,
-) -> Result<Grant, BadRate> {
+) -> Result<Allowance, BadRate> {
     let reserved = progress.reserved;
     let covered = affordable(rate, reserved)?.unwrap_or(slicing.longest);
     // A slice starts where the money ends, not where the clock stands: nothing is set aside twice.
@@ -205,13 +207,13 @@ fn grant(
             let ahead = slicing.warning.saturating_add(slicing.lead);
             Next::Extend { at: covers.saturating_sub(ahead).max(progress.talked), covers }
         };
-        return Ok(Grant { rate: *rate, amount: wanted.amount, total: wanted.total, next });
+        return Ok(Allowance { rate: *rate, amount: wanted.amount, total: wanted.total, next });
     }
     let most = reserved.checked_add(left).ok_or(BadRate::Overflow)?;
     let covers = affordable(rate, most)?.unwrap_or(slicing.longest).min(slicing.longest);
     let total = charge(rate, covers)?.amount.max(reserved);
     let amount = total.checked_sub(reserved).ok_or(BadRate::Overflow)?;
-    Ok(Grant { rate: *rate, amount, total, next: slicing.cut(covers, Cause::CreditEnded) })
+    Ok(Allowance { rate: *rate, amount, total, next: slicing.cut(covers, Cause::CreditEnded) })
 }
 
 impl Slicing {

@@ -36,7 +36,8 @@ use offhook_wire::phone_sdp::Suite;
 
 pub use line::{Line, Unfit};
 pub use words::{
-    Arrival, Authorized, Dial, Input, Limits, Now, OpenRefused, Output, Refused, Secret, Way, Where,
+    Arrival, Authorized, Dial, Input, Limits, Now, OpenRefused, Output, Refused, Secret, Takeover,
+    Way, Where,
 };
 
 use ending::Ending;
@@ -162,6 +163,7 @@ impl Leg {
             Input::Extended(result) => self.extended(now, result),
             Input::Funds => self.ask_again(now),
             Input::Sip { handle, event } => self.take_sip(now, handle, event),
+            Input::TakenOver { handle, takeover } => self.taken_over(handle, takeover),
             Input::Bridge(event) => self.take_bridge(now, event),
             Input::Pin { right } => self.pin_checked(now, right),
             Input::Stop => self.end(now, Ending::ours(now, Cause::Server)),

@@ -247,6 +247,14 @@ impl Trunk {
                 "give both a username and a password, or none",
             ));
         }
+        let named = proxy.transport().is_some_and(|name| name.eq_ignore_ascii_case("tls"));
+        if settings.srtp == Srtp::Required && !proxy.secure && !named {
+            // RFC 4568 §7.3: whoever reads the messages has the keys.
+            return Err(wrong(
+                "srtp",
+                "its keys are in SIP: write ;transport=tls or sips: in proxy",
+            ));
+        }
         if settings.codecs.is_empty() {
             return Err(wrong("codecs", "name at least one of pcmu, pcma, g722, opus"));
         }
@@ -448,6 +456,9 @@ mod tests {
         check(r#"{"proxy": "sip:192.0.2.1", "codecs": []}"#, Err("codecs"));
         check(r#"{"proxy": "sip:192.0.2.1", "session_timer_s": 60}"#, Err("session_timer_s"));
         check(r#"{"proxy": "sip:192.0.2.1", "register_s": 600}"#, Err("register_s"));
+        check(r#"{"proxy": "sip:192.0.2.1", "srtp": "required"}"#, Err("srtp"));
+        check(r#"{"proxy": "sip:h;transport=tls", "srtp": "required"}"#, Ok(()));
+        check(r#"{"proxy": "sips:h", "srtp": "required"}"#, Ok(()));
         let alone = r#"{"proxy": "sip:192.0.2.1", "challenge_username": "them"}"#;
         check(alone, Err("challenge_password"));
         check(r#"{"proxy": "sip:192.0.2.1", "caller_id": "mine"}"#, Err("caller_id"));

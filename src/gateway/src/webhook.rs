@@ -13,8 +13,7 @@ use aws_lc_rs::hmac;
 use offhook_billing::cdr::Cdr;
 use offhook_store::{Message, NewDecision, NewMessage, Outbox};
 use offhook_types::counters::Counters;
-use offhook_types::phone::Balance;
-use offhook_types::{AccountId, Rng, WallTime, counted};
+use offhook_types::{Rng, WallTime, counted};
 use reqwest::{Url, redirect};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -154,17 +153,6 @@ pub fn decided(decision: &NewDecision) -> NewMessage {
         "rule": rule, "action": action, "reason": reason,
     });
     message(key, "fraud.decided", *at, body)
-}
-
-/// That an account has less than its operator wanted to be told of.
-pub fn low(account: AccountId, balance: &Balance, at: WallTime) -> NewMessage {
-    let key = format!("balance.low/{account}/{}", at.0);
-    let body = json!({
-        "account_id": account.to_string(), "currency": balance.currency.to_string(),
-        "booked_micros": balance.booked.0, "reserved_micros": balance.reserved.0,
-        "credit_limit_micros": balance.credit_limit.0,
-    });
-    message(key, "balance.low", at, body)
 }
 
 fn message(key: String, event: &str, at: WallTime, mut body: Value) -> NewMessage {

@@ -5,7 +5,6 @@ use core::time::Duration;
 use crate::agent::{Agent, By, Ended, Event, Failure, Handle, Owner, Ping, Plan, Timer};
 use crate::auth;
 use crate::header::{CSeq, Name, NameAddr};
-use crate::invite::route;
 use crate::message::{Method, Request, Response};
 use crate::uri::SipUri;
 
@@ -44,9 +43,7 @@ impl Agent {
         let Some(Keepalive { wanted, .. }) = self.pings.get(&handle) else { return };
         let mut request = Request::new(Method::Options, wanted.target.clone());
         let headers = &mut request.headers;
-        if let Some(proxy) = &wanted.trunk.proxy {
-            headers.push(Name::Route, &route(proxy));
-        }
+        self.preload(headers, &wanted.trunk);
         let door = self.config.doors.first();
         let ours = door.map(|door| SipUri::new(None, door.advertised.clone()));
         let from = ours.map_or_else(|| NameAddr::new(wanted.target.clone()), NameAddr::new);

@@ -1,13 +1,15 @@
-//! Registrations (RFC 3261 §10): kept alive, tried again with growing pauses, taken back.
+//! Registrations (RFC 3261 §10): kept alive, tried again with growing pauses, taken back. What they say of
+//! the way of further requests (RFC 3608) counts for those of the same trunk.
 
 use core::time::Duration;
 
-use crate::agent::{Agent, By, Ended, Event, Failure, Handle, Owner, Plan, Register, Timer};
+use crate::agent::{Agent, By, Ended, Event, Failure, Handle, Owner, Plan, Register, Timer, Trunk};
 use crate::auth;
-use crate::header::{CSeq, Contacts, Name, NameAddr};
+use crate::header::{CSeq, Contacts, Headers, Name, NameAddr};
 use crate::invite::route;
 use crate::message::{Method, Request, Response};
 use crate::text::Text;
+use crate::uri::Uri;
 
 /// A registration.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Registration {
     number: u32,
     expires: Duration,
     failures: u32,
+    /// What the registrar wants requests to pass (RFC 3608).
+    services: Vec<NameAddr>,
     state: State,
 }
 
@@ -37,6 +41,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// The longest registration that a registrar may ask us to make.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest way that a registrar may send our requests.
+const MOST_SERVICES: usize = 8;
 
 impl Agent {
     /// Registers, and stays registered.
@@ -51,6 +57,7 @@ impl Agent {
             number: 0,
             expires: wanted.expires,
             failures: 0,
+            services: Vec::new(),
             state: State::Asking,
             wanted,
         };
@@ -102,6 +109,8 @@ impl Agent {
         headers.push(Name::CSeq, &CSeq { number: *number, method: Method::Register });
         let seconds = u32::try_from(expires.as_secs()).unwrap_or(u32::MAX);
         headers.push(Name::Expires, seconds);
+        // A proxy on the way may put itself into Path, for what comes back (RFC 3327 §5.1).
+        headers.push(Name::Supported, "path");
         headers.push(Name::UserAgent, product);
         let (peer, contact) = (wanted.trunk.peer, Text::from(wanted.contact_user.as_str()));
         self.start(Plan {
@@ -146,6 +155,8 @@ impl Agent {
             }
             _ => None,
         };
+        let services = response.headers.service_routes().unwrap_or_default();
+        registration.services = services.into_iter().take(MOST_SERVICES).collect();
         let seconds = listed.or_else(|| response.headers.expires());
         let expires = seconds.map_or(registration.expires, |s| Duration::from_secs(s.into()));
         let expires = expires.clamp(Duration::from_secs(1), LONGEST);
@@ -155,6 +166,25 @@ impl Agent {
         let early = (expires / 2).min((expires / 10).max(Duration::from_secs(30)));
         self.timers.set(Timer::Register(handle), self.now + (expires - early));
         self.event(handle, Event::Registered { expires });
+    }
+
+    /// The way of a request of ours outside of a dialog: the trunk's proxy, then what its registrar said.
+    /// A proxy that the registrar names first itself is not passed twice.
+    pub(crate) fn preload(&self, headers: &mut Headers, trunk: &Trunk) {
+        let mut of = self.registrations.values().filter(|r| r.wanted.trunk.peer == trunk.peer);
+        let services = of.next().map_or(&[][..], |registration| &registration.services);
+        let same = |first: &NameAddr, proxy: &Uri| match (&first.uri, proxy) {
+            (Uri::Sip(first), Uri::Sip(proxy)) => first.user.is_none() && first.at == proxy.at,
+            _ => false,
+        };
+        let mut services = services.iter().peekable();
+        if let Some(proxy) = &trunk.proxy {
+            headers.push(Name::Route, &route(proxy));
+            services.next_if(|first| same(first, proxy));
+        }
+        for service in services {
+            headers.push(Name::Route, service);
+        }
     }
 
     fn registration_failed(&mut self, handle: Handle, outcome: Result<Response, Failure>) {

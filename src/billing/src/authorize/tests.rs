@@ -17,14 +17,14 @@ fn seconds(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-fn standing(booked: i64, credit_limit: i64) -> Standing {
+fn customer(booked: i64, credit_limit: i64) -> Customer {
     let balance = Balance {
         booked: Micros(booked),
         reserved: Micros::ZERO,
         credit_limit: Micros(credit_limit),
         currency: Currency::USD,
     };
-    Standing { status: Status::Active, balance, opened: WallTime(0) }
+    Customer { status: Status::Active, balance, opened: WallTime(0) }
 }
 
 /// A route at sixty micro-units a minute: one a second.
@@ -51,9 +51,9 @@ fn route() -> Route {
     }
 }
 
-fn check(standing: &Standing, route: &Route, expect: Result<(i64, Next), Refusal>) {
-    let decision = match authorize(standing, route, None, &SLICING) {
-        Decision::Allow(grant) => Ok((grant.amount.0, grant.next)),
+fn check(customer: &Customer, route: &Route, expect: Result<(i64, Next), Refusal>) {
+    let decision = match authorize(customer, route, None, &SLICING) {
+        Decision::Allow(allowance) => Ok((allowance.amount.0, allowance.next)),
         Decision::Refuse(refusal) => Err(refusal),
     };
     assert_eq!(decision, expect);
@@ -69,23 +69,23 @@ fn cut(warn_s: u64, at_s: u64, cause: Cause) -> Next {
 
 #[test]
 fn a_call_begins_on_one_slice() {
-    check(&standing(1000, 0), &route(), Ok((60, more(40, 60))));
+    check(&customer(1000, 0), &route(), Ok((60, more(40, 60))));
 }
 
 #[test]
 fn credit_counts_and_what_is_set_aside_does_not() {
-    check(&standing(0, 60), &route(), Ok((60, more(40, 60))));
-    let mut busy = standing(70, 0);
+    check(&customer(0, 60), &route(), Ok((60, more(40, 60))));
+    let mut busy = customer(70, 0);
     busy.balance.reserved = Micros(50);
     check(&busy, &route(), Ok((20, cut(5, 20, Cause::CreditEnded))));
 }
 
 #[test]
 fn money_for_a_moment_only_is_no_credit() {
-    check(&standing(10, 0), &route(), Ok((10, cut(0, 10, Cause::CreditEnded))));
-    check(&standing(9, 0), &route(), Err(Refusal::NoCredit));
-    check(&standing(0, 0), &route(), Err(Refusal::NoCredit));
-    check(&standing(-500, 100), &route(), Err(Refusal::NoCredit));
+    check(&customer(10, 0), &route(), Ok((10, cut(0, 10, Cause::CreditEnded))));
+    check(&customer(9, 0), &route(), Err(Refusal::NoCredit));
+    check(&customer(0, 0), &route(), Err(Refusal::NoCredit));
+    check(&customer(-500, 100), &route(), Err(Refusal::NoCredit));
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn accounts_that_may_not_call_are_refused() {
     for (status, refusal) in
         [(Status::Suspended, Refusal::Suspended), (Status::Closed, Refusal::Closed)]
     {
-        check(&Standing { status, ..standing(1000, 0) }, &route(), Err(refusal));
+        check(&Customer { status, ..customer(1000, 0) }, &route(), Err(refusal));
     }
-    let mut euros = standing(1000, 0);
+    let mut euros = customer(1000, 0);
     euros.balance.currency = "EUR".parse().unwrap();
     check(&euros, &route(), Err(Refusal::Currency));
 }
@@ -103,15 +103,15 @@ fn accounts_that_may_not_call_are_refused() {
 #[test]
 fn what_routing_and_limits_refuse_stays_refused() {
     let refused = Route { refusal: Some(Refusal::NoProfit), ..route() };
-    check(&standing(1000, 0), &refused, Err(Refusal::NoProfit));
-    let decision = authorize(&standing(1000, 0), &route(), Some(Refusal::FraudLimit), &SLICING);
+    check(&customer(1000, 0), &refused, Err(Refusal::NoProfit));
+    let decision = authorize(&customer(1000, 0), &route(), Some(Refusal::FraudLimit), &SLICING);
     assert_eq!(decision, Decision::Refuse(Refusal::FraudLimit));
 }
 
 #[test]
 fn emergency_calls_are_free_and_never_refused_for_money() {
     let help = Route { emergency: Some(Service::Any), sell: None, ..route() };
-    let poor = Standing { status: Status::Suspended, ..standing(-99, 0) };
+    let poor = Customer { status: Status::Suspended, ..customer(-99, 0) };
     let free = Ok((0, cut(585, 600, Cause::TimeLimit)));
     check(&poor, &help, free);
     let decision = authorize(&poor, &help, Some(Refusal::FraudLimit), &SLICING);
@@ -123,9 +123,9 @@ fn emergency_calls_are_free_and_never_refused_for_money() {
 fn check_extend(funds: i64, talked_s: u64, reserved: i64, expect: (i64, Next)) {
     let progress = Progress { talked: seconds(talked_s), reserved: Micros(reserved) };
     let rate = Rate::by_the_second(Micros(60));
-    let grant = extend(&rate, Micros(funds), &progress, &SLICING).unwrap();
-    assert_eq!((grant.amount.0, grant.next), expect);
-    assert_eq!(grant.total.0, reserved + grant.amount.0);
+    let allowance = extend(&rate, Micros(funds), &progress, &SLICING).unwrap();
+    assert_eq!((allowance.amount.0, allowance.next), expect);
+    assert_eq!(allowance.total.0, reserved + allowance.amount.0);
 }
 
 #[test]
@@ -163,13 +163,13 @@ proptest! {
                 Some(Next::Extend { at, .. }) => progress.talked = *at,
                 None => {}
             }
-            let grant = extend(&rate, left, progress, &SLICING).unwrap();
-            left = left.checked_sub(grant.amount).unwrap();
-            progress.reserved = grant.total;
-            *next = Some(grant.next);
+            let allowance = extend(&rate, left, progress, &SLICING).unwrap();
+            left = left.checked_sub(allowance.amount).unwrap();
+            progress.reserved = allowance.total;
+            *next = Some(allowance.next);
             prop_assert!(left >= Micros::ZERO);
-            prop_assert!(grant.next.ends() >= progress.talked);
-            prop_assert!(charge(&rate, grant.next.ends()).unwrap().amount <= progress.reserved);
+            prop_assert!(allowance.next.ends() >= progress.talked);
+            prop_assert!(charge(&rate, allowance.next.ends()).unwrap().amount <= progress.reserved);
         }
         let spent: i64 = calls
             .iter()

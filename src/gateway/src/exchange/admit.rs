@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_billing::authorize::{Decision, Standing, Status, authorize};
+use offhook_billing::authorize::{Customer, Decision, Status, authorize};
 use offhook_billing::cdr::Pinned;
 use offhook_billing::deck::{Label, Prefix};
 use offhook_billing::fraud::{Attempt, Findings, Record};
@@ -87,8 +87,8 @@ impl Payer {
         }
     }
 
-    fn standing(&self) -> Standing {
-        Standing {
+    fn customer(&self) -> Customer {
+        Customer {
             status: match self.account.status {
                 AccountStatus::Active => Status::Active,
                 AccountStatus::Suspended => Status::Suspended,
@@ -142,9 +142,9 @@ impl Exchange {
         let pinned = dial.pinned.or(quoted.as_ref().map(|quote| quote.price.rate));
         let plan = self.plan(payer)?;
         let route = self.route(now, payer, &plan, (dial, pinned));
-        let decision = authorize(&payer.standing(), &route, None, &self.options.slicing);
-        let grant = match decision {
-            Decision::Allow(grant) => grant,
+        let decision = authorize(&payer.customer(), &route, None, &self.options.slicing);
+        let allowance = match decision {
+            Decision::Allow(allowance) => allowance,
             Decision::Refuse(refusal) => {
                 tracing::info!(%phone, reason = refusal.code(), "call not authorized");
                 return Err(refusal.cause());
@@ -155,7 +155,7 @@ impl Exchange {
         let price = match (quoted, &route.sell) {
             _ if route.emergency.is_some() => Pinned::free(currency),
             (Some(quote), _) => quote.price,
-            (None, Some(sell)) => Pinned { rate: grant.rate, ..pinned_of(sell) },
+            (None, Some(sell)) => Pinned { rate: allowance.rate, ..pinned_of(sell) },
             (None, None) => Pinned::free(currency),
         };
         let ways = self.ways(&route)?;
@@ -168,7 +168,7 @@ impl Exchange {
                 .as_ref()
                 .map_or(String::new(), |sell| sell.destination.to_string()),
             ways,
-            grant,
+            allowance,
         })
     }
 
@@ -294,7 +294,7 @@ impl Exchange {
             anonymous: false,
         };
         let route = self.route(now, payer, &plan, (&dial, None));
-        let decision = authorize(&payer.standing(), &route, None, &self.options.slicing);
+        let decision = authorize(&payer.customer(), &route, None, &self.options.slicing);
         if let Decision::Refuse(refusal) = decision {
             return Err(refusal);
         }
@@ -303,7 +303,7 @@ impl Exchange {
             Some(sell) if !emergency => pinned_of(sell),
             _ => Pinned::free(payer.account.currency),
         };
-        let longest = offhook_billing::rate::affordable(&price.rate, payer.standing().funds());
+        let longest = offhook_billing::rate::affordable(&price.rate, payer.customer().funds());
         let longest = longest.ok().flatten().filter(|_| !emergency);
         let valid_for = self.options.quote_valid;
         let id = self.quotes.keep(

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use offhook_billing::cdr::Pinned;
-use offhook_sip::agent::{Command as Sip, Event as SipEvent, Handle, Incoming};
+use offhook_sip::agent::{Command as Sip, Event as SipEvent, Handle, Incoming, Transport};
 use offhook_sip::uri::Uri;
 use offhook_store::{LeadsTo, OwnedNumber};
 use offhook_types::phone::Reached;
 use offhook_types::{Number, PhoneId, Rng};
 
 use super::Exchange;
-use crate::leg::{Arrival, Leg, Secret, Where};
-use crate::trunk::{Trunk, trunk_of};
+use crate::leg::{Arrival, Input, Leg, Secret, Takeover, Where};
+use crate::trunk::{Srtp, Trunk, trunk_of};
 
 impl Exchange {
     /// The agent says something about what is no leg yet: a call that comes in, or a trunk that is
@@ -29,6 +29,13 @@ impl Exchange {
         };
         if self.stopping.is_some() || self.legs.len() >= self.options.legs {
             return self.turn_away(handle, 503);
+        }
+        // The keys of its media would be readable on the way (RFC 4568 §7.3).
+        if trunk.settings.srtp == Srtp::Required && incoming.flow.transport != Transport::Tls {
+            return self.turn_away(handle, 403);
+        }
+        if let Some(old) = incoming.replaces {
+            return self.take_over(handle, old, *incoming);
         }
         let called = [&incoming.target, &incoming.to.uri];
         let owned = called.into_iter().find_map(|uri| self.owned(uri)).cloned();
@@ -61,6 +68,18 @@ impl Exchange {
         let rng = Rng::from_seed(self.rng.next_u64());
         let leg = Leg::arrive(self.now(), self.options.limits, rng, arrival);
         self.begin(leg);
+    }
+
+    /// A phone of the carrier takes the place of another in a call that stands: no leg of its own.
+    fn take_over(&mut self, handle: Handle, old: Handle, incoming: Incoming) {
+        let Some(&phone) = self.dialogs.get(&old) else { return self.turn_away(handle, 481) };
+        let Ok(secret) = crate::random_bytes().map(Secret) else {
+            return self.turn_away(handle, 500);
+        };
+        self.dialogs.insert(handle, phone);
+        self.ladder.begin(handle, phone);
+        let takeover = Takeover { offer: incoming.body, secret };
+        self.give(phone, Input::TakenOver { handle, takeover });
     }
 
     fn turn_away(&mut self, handle: Handle, status: u16) {

@@ -1,6 +1,6 @@
 //! Carrying out what legs want done.
 
-use offhook_billing::authorize::{self, Grant, Progress};
+use offhook_billing::authorize::{self, Allowance, Progress};
 use offhook_billing::cdr::{Evidence, Interim, Opening, Pinned};
 use offhook_billing::deck::Tier;
 use offhook_billing::fraud::Spent;
@@ -116,25 +116,25 @@ impl Exchange {
             return self.answer(phone, Input::Extended(result));
         };
         let slicing = self.options.slicing;
-        let Ok(grant) = authorize::extend(rate, funds(&balance), &progress, &slicing) else {
+        let Ok(allowance) = authorize::extend(rate, funds(&balance), &progress, &slicing) else {
             return self.answer(phone, Input::Extended(Err(OpenRefused::NoCredit)));
         };
-        if grant.amount == Micros::ZERO {
-            return self.answer(phone, Input::Extended(Ok(grant)));
+        if allowance.amount == Micros::ZERO {
+            return self.answer(phone, Input::Extended(Ok(allowance)));
         }
         let tier = self.tier(phone);
-        if !self.spend(phone, tier, grant.amount) {
+        if !self.spend(phone, tier, allowance.amount) {
             return self.answer(phone, Input::Extended(Err(OpenRefused::NotPermitted)));
         }
         if let Some(paying) = self.legs.get_mut(&phone).and_then(|(_, kept)| kept.payer.as_mut())
             && let Some((_, spent, _)) = paying.spent.get_mut(&cdr)
         {
-            *spent = spent.saturating_add(grant.amount);
+            *spent = spent.saturating_add(allowance.amount);
         }
         let (books, rate) = (self.near.books.clone(), *rate);
         self.ask(async move {
             let more = More { cdr, account, rate, progress, slicing };
-            let result = more.reserve(&books, grant).await;
+            let result = more.reserve(&books, allowance).await;
             Some(Mail::Answer { phone, input: Box::new(Input::Extended(result)) })
         });
     }
@@ -272,11 +272,15 @@ struct More {
 }
 
 impl More {
-    /// Set the grant aside. Where another call was faster and less is left, take what is left.
-    async fn reserve(&self, books: &Books, mut grant: Grant) -> Result<Grant, OpenRefused> {
+    /// Set the allowance aside. Where another call was faster and less is left, take what is left.
+    async fn reserve(
+        &self,
+        books: &Books,
+        mut allowance: Allowance,
+    ) -> Result<Allowance, OpenRefused> {
         for _ in 0..TRIES {
-            let done = books.progress(self.cdr, Interim::default(), Some(grant.total)).await;
-            let Err(error) = done else { return Ok(grant) };
+            let done = books.progress(self.cdr, Interim::default(), Some(allowance.total)).await;
+            let Err(error) = done else { return Ok(allowance) };
             let Error::Refused(offhook_billing::ledger::Refusal::Insufficient { available }) =
                 error
             else {
@@ -284,9 +288,9 @@ impl More {
             };
             let (rate, progress) = (&self.rate, &self.progress);
             let again = authorize::extend(rate, available, progress, &self.slicing);
-            grant = again.map_err(|_| OpenRefused::NoCredit)?;
-            if grant.amount == Micros::ZERO {
-                return Ok(grant);
+            allowance = again.map_err(|_| OpenRefused::NoCredit)?;
+            if allowance.amount == Micros::ZERO {
+                return Ok(allowance);
             }
         }
         tracing::debug!(account = %self.account, "several calls of an account want its last money");

@@ -22,6 +22,7 @@ pub(super) struct Arriving {
     /// The carrier's offer; `None` asks for ours.
     offer: Option<Body>,
     state: State,
+    /// Of the PIN that is awaited; while one is compared, of the next.
     pressed: Vec<Digit>,
     tries: u8,
 }
@@ -42,6 +43,8 @@ enum State {
 
 /// A PIN has at most so many digits.
 const LONGEST_PIN: usize = 12;
+/// Keys that are kept while a PIN is compared: two more tries of the longest.
+const AHEAD: usize = 2 * (LONGEST_PIN + 1);
 
 impl Arriving {
     /// Whether the carrier was told 200 already.
@@ -235,8 +238,12 @@ impl Leg {
     pub(super) fn pin_digit(&mut self, now: Now, digit: Digit) {
         let wait = self.limits.pin_wait;
         let Stage::Arriving(arriving) = &mut self.stage else { return };
-        if arriving.state != State::Pin {
-            return;
+        match arriving.state {
+            State::Pin => {}
+            State::Checking if arriving.pressed.len() < AHEAD => {
+                return arriving.pressed.push(digit);
+            }
+            _ => return,
         }
         self.due = Some(now.time + wait);
         if digit.face() != '#' {
@@ -264,8 +271,12 @@ impl Leg {
         arriving.tries = arriving.tries.saturating_add(1);
         if arriving.tries < tries {
             arriving.state = State::Pin;
+            let ahead = core::mem::take(&mut arriving.pressed);
             self.due = Some(now.time + self.limits.pin_wait);
             self.prompt("wrong-pin", Tone::Refused);
+            for digit in ahead {
+                self.pin_digit(now, digit);
+            }
         } else {
             self.turn_away(now);
         }

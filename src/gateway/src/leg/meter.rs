@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook_billing::authorize::{Grant, Next, Progress};
+use offhook_billing::authorize::{Allowance, Next, Progress};
 use offhook_billing::rate::Rate;
 use offhook_bridge::{Side, Sound, Tone};
 use offhook_types::phone::{Cause, Event};
@@ -32,13 +32,18 @@ pub(super) struct Meter {
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Meter {
-    pub(super) fn new(now: Time, account: AccountId, grant: &Grant, unlimited: bool) -> Self {
+    pub(super) fn new(
+        now: Time,
+        account: AccountId,
+        allowance: &Allowance,
+        unlimited: bool,
+    ) -> Self {
         Self {
             account,
-            rate: grant.rate,
+            rate: allowance.rate,
             answered: now,
-            reserved: grant.total,
-            next: grant.next,
+            reserved: allowance.total,
+            next: allowance.next,
             asked: false,
             warned: false,
             ask_after: Time::ZERO,
@@ -126,15 +131,15 @@ impl Leg {
     }
 
     /// The books answered.
-    pub(super) fn extended(&mut self, now: Now, result: Result<Grant, OpenRefused>) {
+    pub(super) fn extended(&mut self, now: Now, result: Result<Allowance, OpenRefused>) {
         let Some(meter) = &mut self.meter else { return };
         meter.asked = false;
         match result {
-            Ok(grant) => {
-                meter.reserved = grant.total;
+            Ok(allowance) => {
+                meter.reserved = allowance.total;
                 // Warned once and then paid for anew: the next end is warned of again.
-                meter.warned &= matches!(grant.next, Next::Cut { .. });
-                meter.next = grant.next;
+                meter.warned &= matches!(allowance.next, Next::Cut { .. });
+                meter.next = allowance.next;
             }
             Err(OpenRefused::Unavailable | OpenRefused::TrunkFull) => {
                 meter.ask_after = now.time + ASK_AGAIN;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_billing::authorize::Grant;
+use offhook_billing::authorize::Allowance;
 use offhook_billing::cdr::{Direction, Opening, Pinned, Recorded};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::{Observed, Shown};
@@ -47,7 +47,7 @@ pub(super) struct Plan {
     sell: Pinned,
     destination: String,
     pub(super) ways: VecDeque<Way>,
-    grant: Grant,
+    allowance: Allowance,
 }
 
 /// One try over one trunk, and the call over it once it is answered.
@@ -64,7 +64,7 @@ pub(super) struct Attempt {
     pub(super) known: Known,
     pub(super) account: AccountId,
     pub(super) emergency: bool,
-    pub(super) grant: Option<Grant>,
+    pub(super) allowance: Option<Allowance>,
     /// For the INVITE.
     shown: Shown,
     number: Option<Dialed>,
@@ -117,7 +117,7 @@ impl Attempt {
             known: Known::default(),
             account,
             emergency: false,
-            grant: None,
+            allowance: None,
             shown: Shown::Anonymous,
             number: None,
             sent: None,
@@ -412,12 +412,12 @@ impl Plan {
             route: way.why,
             sell: self.sell.clone(),
             buy: way.buy,
-            reserve: self.grant.total,
+            reserve: self.allowance.total,
             at: now.wall,
         };
         let mut attempt = Attempt::new(ids, way.trunk, line, self.account);
         attempt.emergency = self.emergency;
-        attempt.grant = Some(self.grant);
+        attempt.allowance = Some(self.allowance);
         attempt.shown = way.shown;
         attempt.number = Some(to);
         (attempt, opening)
@@ -426,8 +426,8 @@ impl Plan {
 
 impl From<Authorized> for Plan {
     fn from(authorized: Authorized) -> Self {
-        let Authorized { account, emergency, sell, destination, ways, grant } = authorized;
-        Self { account, emergency, sell, destination, ways: ways.into(), grant }
+        let Authorized { account, emergency, sell, destination, ways, allowance } = authorized;
+        Self { account, emergency, sell, destination, ways: ways.into(), allowance }
     }
 }
 

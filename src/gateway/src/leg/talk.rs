@@ -17,8 +17,8 @@ impl Leg {
     /// It was answered: money runs from here.
     pub(super) fn begin_talking(&mut self, now: Now) {
         let Some(attempt) = &self.attempt else { return };
-        self.meter = Some(match &attempt.grant {
-            Some(grant) => Meter::new(now.time, attempt.account, grant, attempt.emergency),
+        self.meter = Some(match &attempt.allowance {
+            Some(allowance) => Meter::new(now.time, attempt.account, allowance, attempt.emergency),
             None => Meter::free(now.time, attempt.account),
         });
         self.due = None;
@@ -46,7 +46,7 @@ impl Leg {
             SipEvent::ReofferFailed { .. } => {}
             SipEvent::Confirmed { body } => self.confirmed(now, body),
             SipEvent::Info { body } => self.info(now, &body),
-            SipEvent::Referred { to, .. } => self.referred(&to),
+            SipEvent::Referred { to, replaces, .. } => self.referred(&to, replaces),
             _ => {}
         }
     }
@@ -194,7 +194,7 @@ fn read_info(body: &Body) -> Option<Digit> {
 impl Meter {
     /// A call that costs its account nothing.
     fn free(now: Time, account: offhook_types::AccountId) -> Self {
-        let grant = offhook_billing::authorize::Grant {
+        let allowance = offhook_billing::authorize::Allowance {
             rate: offhook_billing::rate::Rate::FREE,
             amount: offhook_types::Micros::ZERO,
             total: offhook_types::Micros::ZERO,
@@ -203,7 +203,7 @@ impl Meter {
                 covers: core::time::Duration::MAX,
             },
         };
-        Self::new(now, account, &grant, true)
+        Self::new(now, account, &allowance, true)
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_billing::authorize::{Grant, Next};
+use offhook_billing::authorize::{Allowance, Next};
 use offhook_billing::cdr::{Evidence, Opening, Pinned};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::Shown;
@@ -183,13 +183,13 @@ fn authorized(trunks: usize) -> Input {
         sell: Pinned { rate, ..Pinned::free(Currency::USD) },
         destination: "Germany".into(),
         ways: (1..=trunks).map(way).collect(),
-        grant: grant(10_000, Next::Extend { at: secs(40), covers: secs(60) }),
+        allowance: allowance(10_000, Next::Extend { at: secs(40), covers: secs(60) }),
     })))
 }
 
-fn grant(total: i64, next: Next) -> Grant {
+fn allowance(total: i64, next: Next) -> Allowance {
     let rate = Rate::by_the_second(Micros(10_000));
-    Grant { rate, amount: Micros(total), total: Micros(total), next }
+    Allowance { rate, amount: Micros(total), total: Micros(total), next }
 }
 
 const fn secs(seconds: u64) -> Duration {
@@ -238,6 +238,7 @@ fn order_word(order: &Order) -> String {
 
 fn sip_word(command: &Sip) -> String {
     match command {
+        Sip::Invite(invite) if !invite.headers.is_empty() => "invite replaces".into(),
         Sip::Invite(_) => "invite".into(),
         Sip::Progress { status, .. } => format!("progress {status}"),
         Sip::Answer { .. } => "answer".into(),

@@ -1,19 +1,25 @@
 //! The far side transfers the call (RFC 3515): another number is called over the same bridge, and takes
 //! the place of the first when it answers. It is priced and routed like any other call, and its record is
-//! one of its own; the first goes on until then.
+//! one of its own; the first goes on until then. Where that number is already talking to whoever transfers
+//! (attended, RFC 3891), the call is one over the same trunk that says which dialog it replaces.
+//!
+//! The far side may move to another phone of its own, too, which then calls in place of the first. That
+//! changes the dialog and where media goes, but neither what is paid nor for how long: same record.
 
 use core::time::Duration;
 
 use offhook_billing::cdr::{Direction, Ender};
 use offhook_bridge::Order;
 use offhook_sip::agent::{Body, Command as Sip, Ended, Event as SipEvent, Handle};
+use offhook_sip::header::{Name, Replaces};
+use offhook_sip::text::Text;
 use offhook_sip::uri::Uri;
-use offhook_types::phone::Cause;
+use offhook_types::phone::{Cause, Event};
 use offhook_types::{CdrId, Dialed, Number};
 
 use super::ending::Ending;
 use super::outgoing::{Attempt, Plan, Try, invite};
-use super::words::{Authorized, Dial, Refused};
+use super::words::{Authorized, Dial, Refused, Takeover};
 use super::{Leg, Line, Now, OpenRefused, Output};
 
 /// A transfer from the REFER to its answer or failure.
@@ -22,12 +28,14 @@ pub(super) struct Transfer {
     /// Who asked: told how it goes.
     asked_by: Handle,
     to: Dialed,
+    /// What the new call takes the place of at the far side.
+    replaces: Option<Replaces>,
     pub(super) attempt: Option<Attempt>,
 }
 
 impl Leg {
     /// The far side asks us to call somebody else.
-    pub(super) fn referred(&mut self, to: &Uri) {
+    pub(super) fn referred(&mut self, to: &Uri, replaces: Option<Replaces>) {
         let Some(attempt) = &self.attempt else { return };
         let asked_by = attempt.handle;
         let number = to.subscriber().and_then(|text| text.parse::<Number>().ok());
@@ -40,7 +48,7 @@ impl Leg {
         };
         self.transfers += 1;
         let to = Dialed::Number(number);
-        self.transfer = Some(Transfer { asked_by, to: to.clone(), attempt: None });
+        self.transfer = Some(Transfer { asked_by, to: to.clone(), replaces, attempt: None });
         self.sip(asked_by, Sip::ReferStatus { status: 100 });
         let dial =
             Dial { user, to, quote: None, pinned: None, redirected_from: None, anonymous: false };
@@ -58,6 +66,11 @@ impl Leg {
         };
         let Ok(authorized) = result else { return self.transfer_failed(403) };
         let mut plan = Plan::from(*authorized);
+        if transfer.replaces.is_some() {
+            // No other carrier knows the dialog that is replaced.
+            let same = self.attempt.as_ref().map(|attempt| attempt.trunk.id());
+            plan.ways.retain(|way| Some(way.trunk.id()) == same);
+        }
         let Some(mut way) = plan.ways.pop_front() else { return self.transfer_failed(404) };
         way.why = format!("transfer; {}", way.why);
         let try_ = Try {
@@ -77,7 +90,7 @@ impl Leg {
     pub(super) fn transfer_opened(&mut self, now: Now, result: Result<(), OpenRefused>) {
         let ring = self.limits.ring;
         let phone = self.phone;
-        let Some(attempt) = self.transfer.as_mut().and_then(|at| at.attempt.as_mut()) else {
+        let Some(Transfer { replaces, attempt: Some(attempt), .. }) = &mut self.transfer else {
             return;
         };
         if result.is_err() {
@@ -85,7 +98,10 @@ impl Leg {
             return;
         }
         attempt.open = true;
-        let command = invite(now, phone, attempt, ring);
+        let mut command = invite(now, phone, attempt, ring);
+        if let (Sip::Invite(invite), Some(replaces)) = (&mut command, replaces) {
+            invite.headers.push((Name::Replaces, Text::from(&*replaces)));
+        }
         let handle = attempt.handle;
         self.sip(handle, command);
     }
@@ -135,6 +151,42 @@ impl Leg {
         self.begin_talking(now);
     }
 
+    /// A phone of the carrier calls in place of the one that is talked to (RFC 3891 §3).
+    pub(super) fn taken_over(&mut self, handle: Handle, takeover: Takeover) {
+        let opened = self.opened_bridge().filter(|_| self.is_talking());
+        let (Some(opened), Some(attempt)) = (opened, &mut self.attempt) else {
+            return self.sip(handle, refusal(481));
+        };
+        if self.transfer.is_some() {
+            return self.sip(handle, refusal(491));
+        }
+        let Takeover { offer, secret } = takeover;
+        let mut line = Line::new(&mut self.rng, &attempt.trunk, opened.carrier, &secret.0);
+        let (body, carrier) = match offer {
+            // Their answer comes with the ACK.
+            None => (line.offer(), None),
+            Some(offer) => match line.take_offer(&offer.bytes) {
+                Ok((body, carrier)) => (body, Some(carrier)),
+                Err(_) => return self.sip(handle, refusal(488)),
+            },
+        };
+        attempt.line = line;
+        let first = core::mem::replace(&mut attempt.handle, handle);
+        let hold = self.held.by_us.then(|| Body::sdp(attempt.line.hold(true)));
+        tracing::info!(phone = %self.phone, "the far side has moved to another phone");
+        self.sip(handle, Sip::Answer { body: Some(Body::sdp(body)) });
+        self.sip(first, Sip::HangUp { reason: None });
+        if let Some(carrier) = carrier {
+            self.order(Order::SetCarrier(Box::new(carrier)));
+        }
+        if let Some(body) = hold {
+            self.sip(handle, Sip::Reoffer { body });
+        }
+        if core::mem::take(&mut self.held.by_them) {
+            self.tell(Event::Held { phone: self.phone, held: false });
+        }
+    }
+
     /// Tell who asked, and go on as before.
     fn transfer_failed(&mut self, status: u16) {
         if let Some(transfer) = self.transfer.take() {
@@ -174,4 +226,8 @@ impl Leg {
             self.close(&mut attempt, &Ending::ours(now, Cause::Cancelled), Duration::ZERO);
         }
     }
+}
+
+fn refusal(status: u16) -> Sip {
+    Sip::Reject { status, reason: None, retry_after: None, contacts: Vec::new() }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use offhook_billing::authorize::{Grant, Progress};
+use offhook_billing::authorize::{Allowance, Progress};
 use offhook_billing::cdr::{Evidence, Interim, Opening, Pinned};
 use offhook_billing::rate::Rate;
 use offhook_billing::route::{Observed, Shown};
 use offhook_bridge::{self as bridge, Opened, Order};
-use offhook_sip::agent::{Command as SipCommand, Event as SipEvent, Handle, Incoming};
+use offhook_sip::agent::{Body, Command as SipCommand, Event as SipEvent, Handle, Incoming};
 use offhook_types::phone::{self, Cause, Digit, Reached};
 use offhook_types::{
     AccountId, CdrId, Dialed, Number, PhoneId, QuoteId, Time, TrunkId, UserId, WallTime,
@@ -74,7 +74,7 @@ pub enum Input {
         result: Result<(), OpenRefused>,
     },
     /// The answer to [`Output::Extend`].
-    Extended(Result<Grant, OpenRefused>),
+    Extended(Result<Allowance, OpenRefused>),
     /// Money came in: what was too little may be enough now.
     Funds,
     /// By the agent, about one of the leg's dialogs.
@@ -83,6 +83,13 @@ pub enum Input {
         handle: Handle,
         /// What.
         event: SipEvent,
+    },
+    /// The far side has moved to another phone, which calls in place of the first.
+    TakenOver {
+        /// Its dialog.
+        handle: Handle,
+        /// What it brings.
+        takeover: Takeover,
     },
     /// By the bridge.
     Bridge(bridge::Event),
@@ -109,7 +116,7 @@ pub struct Authorized {
     /// Trunks in the order in which they are tried.
     pub ways: Vec<Way>,
     /// The first slice.
-    pub grant: Grant,
+    pub allowance: Allowance,
 }
 
 /// One trunk for one call.
@@ -258,6 +265,15 @@ pub struct Arrival {
     pub sell: Pinned,
     /// What the carrier takes.
     pub buy: Pinned,
+    /// Random bytes that media keys are cut from.
+    pub secret: Secret,
+}
+
+/// A call that takes the place of one that stands (RFC 3891).
+#[derive(Debug)]
+pub struct Takeover {
+    /// The offer; `None` asks for ours.
+    pub offer: Option<Body>,
     /// Random bytes that media keys are cut from.
     pub secret: Secret,
 }

@@ -2,7 +2,7 @@
 //! a call. What only a running server knows, which is how busy trunks are and how well they do, is left
 //! out: trunks count as up and idle.
 
-use offhook_billing::authorize::{self, Decision, Slicing, Standing, Status};
+use offhook_billing::authorize::{self, Customer, Decision, Slicing, Status};
 use offhook_billing::ledger::Book;
 use offhook_billing::number::Country;
 use offhook_billing::refusal::Refusal;
@@ -59,8 +59,8 @@ pub async fn explain(
     let plan = tariff.plans.get(&caller.plan).ok_or_else(|| no_plan(tariff, &caller.plan))?;
     let to = caller.read(&question.typed)?;
     let route = decide(tariff, (now, plan), (&caller, &to), question.anonymous);
-    let refusal = match &caller.standing {
-        Some(standing) => match authorize::authorize(standing, &route, None, &Slicing::default()) {
+    let refusal = match &caller.customer {
+        Some(customer) => match authorize::authorize(customer, &route, None, &Slicing::default()) {
             Decision::Refuse(refusal) => Some(refusal),
             Decision::Allow(_) => None,
         },
@@ -96,7 +96,7 @@ struct Asking {
     caller: Caller,
     /// The number whose country's way of dialling counts.
     home: Option<Number>,
-    standing: Option<Standing>,
+    customer: Option<Customer>,
 }
 
 impl Asking {
@@ -130,7 +130,7 @@ impl Asking {
         let home = home.map_err(|error| Error::field("country", error))?;
         let (account, tier, number) = (AccountId(0), None, None);
         let caller = Caller { account, home, tier, number, verified: Vec::new() };
-        Ok(Self { plan: question.plan.clone(), caller, home: None, standing: None })
+        Ok(Self { plan: question.plan.clone(), caller, home: None, customer: None })
     }
 
     fn of(
@@ -149,7 +149,7 @@ impl Asking {
             AccountStatus::Suspended => Status::Suspended,
             AccountStatus::Closed => Status::Closed,
         };
-        let standing = book.map(|book| Standing {
+        let customer = book.map(|book| Customer {
             status,
             balance: Balance {
                 booked: book.booked,
@@ -159,7 +159,7 @@ impl Asking {
             },
             opened: account.opened_at,
         });
-        Self { plan: account.plan, caller, home, standing }
+        Self { plan: account.plan, caller, home, customer }
     }
 
     fn read(&self, typed: &str) -> Result<Dialed, Error> {

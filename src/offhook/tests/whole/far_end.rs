@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::server::{DEADLINE, binary};
+use crate::server::{DEADLINE, Server, binary};
 
 /// A telephone company that answers by the last two digits.
 pub struct Carrier {
@@ -27,10 +27,20 @@ struct Told {
 impl Carrier {
     /// Start it on a port of the system's choice.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, to call the server over UDP when it is told to.
+    pub fn calling(server: &Server) -> Self {
+        Self::start_with(&["--via", &format!("127.0.0.1:{}", server.sip_port("udp"))])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let program = binary().with_file_name("offhook-loadtest");
         assert!(program.exists(), "build it first: cargo build --bin offhook-loadtest");
         let mut child = Command::new(program)
             .args(["carrier", "--listen", "127.0.0.1:0"])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

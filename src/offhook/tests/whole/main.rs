@@ -1,5 +1,6 @@
 //! Stories about the real binary over loopback, one file each, all linked into one test program.
 
+mod authority;
 mod baresip;
 mod caller;
 mod far_end;
@@ -11,9 +12,11 @@ mod kamailio;
 mod operators;
 mod phone;
 mod phone_baresip;
+mod phone_baresip_secret;
 mod phone_caller;
 mod phone_kamailio;
 mod phone_login;
+mod phone_pin;
 mod phone_sipp_caller;
 mod phone_sipp_carrier;
 mod python_livekit;

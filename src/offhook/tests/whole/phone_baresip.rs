@@ -9,18 +9,23 @@ use crate::server::Server;
 use crate::sipp::free_port;
 
 /// Packets of 20 ms that show that sound flows.
-const FLOWS: u64 = 50;
+pub const FLOWS: u64 = 50;
 
-fn packets(record: &Value, way: &str) -> u64 {
+pub fn packets(record: &Value, way: &str) -> u64 {
     record[format!("{way}_carrier_packets")].as_u64().unwrap_or(0)
 }
 
 /// Wait until so many calls stand, and then until packets came on all of them: they come at one rate.
-fn until_heard(server: &Server, calls: usize) {
+pub fn until_heard(server: &Server, calls: usize) {
+    until_heard_for(server, calls, FLOWS * 2);
+}
+
+/// The same for so many packets of each.
+pub fn until_heard_for(server: &Server, calls: usize, many: u64) {
     let packets = "offhook_gateway_bridge_events_total{kind=\"from_carrier\"}";
     let legs = calls as f64;
     server.until("every call", || (server.metric("offhook_gateway_legs") == legs).then_some(()));
-    let wanted = server.metric(packets) + legs * (FLOWS * 2) as f64;
+    let wanted = server.metric(packets) + legs * many as f64;
     server.until("sound", || (server.metric(packets) >= wanted).then_some(()));
 }
 

@@ -225,3 +225,41 @@ fn keys_are_sent_as_the_trunk_wants_them() {
     check(&server.closed_records(1)[0], BY_CARRIER);
     server.assert_at_rest();
 }
+
+#[test]
+fn an_attended_transfer_says_whom_it_replaces() {
+    let server = Server::phone("");
+    let sipp = Sipp::carrier(&server, "attended", 2);
+    server.trunk("carrier", sipp.port, &json!({"transfers": true}));
+    let mut caller = Caller::sign_up(&server, "+12025550101");
+    let id = caller.call(&format!("{AREA}0001"));
+    caller.wait("accepted");
+    let over = |record: &Value| record["status"] == "closed";
+    server.until("transfer", || server.records().iter().any(over).then_some(()));
+    caller.hang_up(&id);
+    caller.wait("ended");
+    sipp.finish();
+    let records = server.closed_records(2);
+    let numbers: Vec<&Value> = records.iter().map(|record| &record["to_number"]).collect();
+    assert_eq!(numbers, [&json!(format!("{AREA}0001")), &json!(format!("{AREA}0002"))]);
+    server.assert_at_rest();
+}
+
+#[test]
+fn a_phone_that_calls_in_place_of_another_is_talked_to_on_the_same_record() {
+    let server = Server::phone("");
+    let sipp = Sipp::carrier(&server, "replacing", 1);
+    server.trunk("carrier", sipp.port, &json!({}));
+    let mut caller = Caller::sign_up(&server, "+12025550101");
+    let id = caller.call(&format!("{AREA}0001"));
+    caller.wait("accepted");
+    let moved = |log: &str| log.contains("moved to another phone");
+    server.until("the second phone", || moved(&server.log()).then_some(()));
+    caller.hang_up(&id);
+    caller.wait("ended");
+    sipp.finish();
+    let records = server.closed_records(1);
+    assert_eq!(records.len(), 1, "{records:?}");
+    check(&records[0], HUNG_UP);
+    server.assert_at_rest();
+}

@@ -26,6 +26,17 @@ impl Agent {
         auth.clone()
     }
 
+    /// Challenges to one exchange are answered as those to another were: nobody owns it any more.
+    pub(crate) fn lend_password(&mut self, from: ExchangeId, to: ExchangeId) {
+        let Some(mut auth) = self.exchanges.get(&from).map(|exchange| exchange.auth.clone()) else {
+            return;
+        };
+        auth.accepted();
+        if let Some(exchange) = self.exchanges.get_mut(&to) {
+            exchange.auth = auth;
+        }
+    }
+
     /// Sends a request again with an answer to its challenge. False where there is none: no credentials
     /// for the realm, or they were turned down. Inside of a dialog too only a request of ours is sent
     /// again, and only as often as [`auth::Client`] lets it.

@@ -14,6 +14,7 @@ struct Scene {
     now: Time,
     events: Vec<Event>,
     sent: Vec<Send>,
+    asked: Vec<(QueryId, Question)>,
 }
 
 const CALL: Handle = Handle(1);
@@ -26,7 +27,8 @@ impl Scene {
         let doors = transports.iter().map(door).collect();
         let config = Config { doors, ..Config::default() };
         let agent = Agent::new(config, Time::ZERO, Rng::from_seed(1));
-        let mut scene = Self { agent, now: Time::ZERO, events: Vec::new(), sent: Vec::new() };
+        let (events, sent, asked) = (Vec::new(), Vec::new(), Vec::new());
+        let mut scene = Self { agent, now: Time::ZERO, events, sent, asked };
         let net = "192.0.2.2".parse().unwrap();
         scene.input(Input::Peers(vec![Peer { id: PeerId(1), net, prefix: 32, port: None }]));
         scene
@@ -65,7 +67,8 @@ impl Scene {
             match output {
                 Output::Send(send) => self.sent.push(send),
                 Output::Event { event, .. } => self.events.push(event),
-                Output::Resolve { .. } | Output::Trace(_) => {}
+                Output::Resolve { query, question } => self.asked.push((query, question)),
+                Output::Trace(_) => {}
             }
         }
         self.agent.audit().unwrap();
@@ -318,4 +321,6 @@ fn a_trunk_goes_down_after_some_failures_and_comes_back() {
     assert!(matches!(scene.events.as_slice(), [Event::TrunkUp, Event::TrunkDown]));
 }
 
+mod early;
 mod login;
+mod ways;

@@ -82,6 +82,11 @@ impl Headers {
         self.list(Name::Route)
     }
 
+    /// The way that a registrar wants requests over a registration to go (RFC 3608).
+    pub fn service_routes(&self) -> Result<Vec<NameAddr>, BadHeader> {
+        self.list(Name::ServiceRoute)
+    }
+
     /// The way that the request came.
     pub fn record_routes(&self) -> Result<Vec<NameAddr>, BadHeader> {
         self.list(Name::RecordRoute)

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use super::{Call, Phase, set_body};
 use crate::agent::{
-    Agent, Body, By, Command, Ended, Event, Flow, Handle, Identity, Incoming, Misdeed, TxId,
-    body_of,
+    Agent, Body, By, Command, Ended, Event, Flow, Handle, Identity, Incoming, Misdeed, PeerId,
+    TxId, body_of,
 };
 use crate::dialog::Dialog;
 use crate::header::{Headers, Name, NameAddr, ReasonValue};
@@ -40,7 +40,7 @@ impl Agent {
         if let Some(response) = self.interval_too_small(tx, &request) {
             return self.respond(tx, response);
         }
-        let replaces = match self.replaced(&request) {
+        let replaces = match self.replaced(&request, peer) {
             Replaced::Nothing => None,
             Replaced::Call(handle) => Some(handle),
             Replaced::Refused(status) => return self.respond_plain(tx, status),
@@ -76,11 +76,13 @@ impl Agent {
         self.event(handle, Event::Incoming(Box::new(incoming)));
     }
 
-    fn replaced(&self, request: &Request) -> Replaced {
+    fn replaced(&self, request: &Request, peer: PeerId) -> Replaced {
         let Ok(Some(replaces)) = request.headers.replaces() else { return Replaced::Nothing };
         let key = (replaces.call_id, replaces.to_tag);
         let Some(handle) = self.dialogs.get(&key) else { return Replaced::Refused(481) };
-        let Some(call) = self.calls.get(handle) else { return Replaced::Refused(481) };
+        // What one carrier carries is no other's to take, even if it knew the tags.
+        let call = self.calls.get(handle).filter(|call| call.peer == peer);
+        let Some(call) = call else { return Replaced::Refused(481) };
         let known = call.dialog.as_ref().is_some_and(|d| d.remote_tag() == replaces.from_tag);
         match call.phase {
             Phase::Up | Phase::Answering if known && replaces.early_only => Replaced::Refused(486),

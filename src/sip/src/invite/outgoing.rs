@@ -68,9 +68,7 @@ impl Agent {
         let mut request = Request::new(Method::Invite, invite.target.clone());
         let (call_id, tag) = &call.key;
         let headers = &mut request.headers;
-        if let Some(proxy) = &invite.trunk.proxy {
-            headers.push(Name::Route, &route(proxy));
-        }
+        self.preload(headers, &invite.trunk);
         headers.push(Name::MaxForwards, 70_u32);
         headers.push(Name::From, &invite.from.clone().with_tag(tag));
         headers.push(Name::To, &invite.to);
@@ -354,7 +352,8 @@ impl Agent {
             patience: self.config.timers.patience(),
             ack_of: None,
         };
-        self.start(plan);
+        let bye = self.start(plan);
+        self.lend_password(id, bye);
     }
 
     /// Our INVITE came to nothing.

@@ -141,6 +141,20 @@ fn the_right_pin_opens_a_room() {
 }
 
 #[test]
+fn keys_that_are_pressed_while_a_pin_is_compared_are_the_next() {
+    let mut world = room(true);
+    world.check(bridge(), "");
+    world.check(world.durable(), "carrier, answer, play");
+    for (key, said) in
+        keys("1174#4711#").into_iter().zip(["", "", "", "", "pin of 4"].iter().chain(&[""; 5]))
+    {
+        world.check(key, said);
+    }
+    world.check(Input::Pin { right: false }, "play, pin of 4");
+    world.check(Input::Pin { right: true }, "update, tell incoming, tell bridge");
+}
+
+#[test]
 fn wrong_pins_are_told_and_limited() {
     let mut world = room(true);
     world.check(bridge(), "");

@@ -5,7 +5,7 @@ fn slices_are_asked_for_in_time_and_talked_on() {
     let mut world = World::talking();
     world.after(39.9, "");
     world.after(0.2, "extend");
-    let more = grant(20_000, Next::Extend { at: secs(100), covers: secs(120) });
+    let more = allowance(20_000, Next::Extend { at: secs(100), covers: secs(120) });
     world.check(Input::Extended(Ok(more)), "");
     world.after(30.0, "");
     world.after(30.0, "extend");
@@ -16,7 +16,7 @@ fn the_last_money_is_warned_of_and_cut_off_at_its_end() {
     let mut world = World::talking();
     world.after(40.5, "extend");
     let cause = Cause::CreditEnded;
-    let last = grant(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
+    let last = allowance(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
     world.check(Input::Extended(Ok(last)), "");
     world.after(34.0, "");
     world.after(1.0, "tell warning 15s, play");
@@ -30,7 +30,7 @@ fn a_timer_that_fires_late_charges_for_no_more_than_was_set_aside() {
     let mut world = World::talking();
     world.after(40.5, "extend");
     let cause = Cause::CreditEnded;
-    let last = grant(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
+    let last = allowance(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
     world.check(Input::Extended(Ok(last)), "");
     world.at += secs(52);
     world.leg.handle_timeout(at(world.at));
@@ -43,12 +43,12 @@ fn money_that_comes_in_after_the_warning_goes_on() {
     let mut world = World::talking();
     world.after(40.5, "extend");
     let cause = Cause::CreditEnded;
-    let last = grant(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
+    let last = allowance(15_000, Next::Cut { warn_at: secs(75), at: secs(90), cause });
     world.check(Input::Extended(Ok(last)), "");
     world.after(40.0, "tell warning 15s, play");
     world.check(Input::Funds, "extend");
     world.check(Input::Funds, "");
-    let more = grant(30_000, Next::Extend { at: secs(150), covers: secs(180) });
+    let more = allowance(30_000, Next::Extend { at: secs(150), covers: secs(180) });
     world.check(Input::Extended(Ok(more)), "");
     world.after(60.0, "");
 }
@@ -69,7 +69,7 @@ fn a_store_that_fails_is_asked_again() {
     world.check(Input::Extended(Err(OpenRefused::Unavailable)), "");
     world.after(1.0, "");
     world.after(1.5, "extend");
-    let more = grant(20_000, Next::Extend { at: secs(100), covers: secs(120) });
+    let more = allowance(20_000, Next::Extend { at: secs(100), covers: secs(120) });
     world.check(Input::Extended(Ok(more)), "");
     world.after(20.0, "");
 }
@@ -88,7 +88,7 @@ fn the_longest_call_is_cut_off_too() {
     let mut world = World::talking();
     world.after(40.5, "extend");
     let cause = Cause::TimeLimit;
-    let last = grant(20_000, Next::Cut { warn_at: secs(50), at: secs(65), cause });
+    let last = allowance(20_000, Next::Cut { warn_at: secs(50), at: secs(65), cause });
     world.check(Input::Extended(Ok(last)), "");
     world.after(10.0, "tell warning 15s, play");
     world.check(Input::Funds, "");
