@@ -73,8 +73,8 @@ impl Caller {
     }
 }
 
-/// The trunks and what is known about them.
-#[derive(Debug)]
+/// The trunks and what is known about them. A copy shares the decks.
+#[derive(Debug, Clone)]
 pub struct Router {
     ways: Vec<Way>,
     thresholds: Thresholds,
@@ -82,7 +82,7 @@ pub struct Router {
     quality: Quality,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Way {
     trunk: Arc<Trunk>,
     buy: Option<Arc<Deck>>,

@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::books::{self, Books};
 use crate::leg::{Input, Leg, Limits, Now};
+use crate::operate::Live;
 use crate::tariff::Tariff;
 use crate::transport::{self, Said};
 pub use admit::{NoPayer, Payer};
@@ -141,6 +142,8 @@ pub(crate) enum Mail {
     /// Somebody has looked at a suspended account.
     Lift(AccountId),
     Count(oneshot::Sender<Counts>),
+    /// How are the trunks?
+    Look(oneshot::Sender<Live>),
     /// Answered when every leg has ended.
     Stop(oneshot::Sender<()>),
 }
@@ -298,6 +301,9 @@ impl Exchange {
             Mail::Lift(account) => self.guard.lift(account),
             Mail::Count(reply) => {
                 let _ = reply.send(self.counts());
+            }
+            Mail::Look(reply) => {
+                let _ = reply.send(Live { router: self.router.clone(), now: self.now().time });
             }
             Mail::Stop(reply) => self.stop(reply),
         }

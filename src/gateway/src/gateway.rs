@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::books::Books;
 use crate::exchange::{self, Counts, Mail, Neighbours, NoPayer, Options, Payer};
 use crate::iso8601;
+use crate::operate::Live;
 use crate::tariff::{Tariff, Unreadable};
 use crate::transport;
 
@@ -191,6 +192,13 @@ impl Gateway {
     pub async fn counts(&self) -> Option<Counts> {
         let (reply, answer) = oneshot::channel();
         self.mailbox.send(Mail::Count(reply)).ok()?;
+        answer.await.ok()
+    }
+
+    /// What it knows of its trunks now; nothing when the exchange is gone.
+    pub async fn live(&self) -> Option<Live> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.send(Mail::Look(reply)).ok()?;
         answer.await.ok()
     }
 

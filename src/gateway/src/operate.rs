@@ -29,7 +29,7 @@ use crate::exchange::Newcomer;
 pub use accounts::{AccountChange, AccountView};
 pub use decks::{DeckView, Import};
 pub use error::Error;
-pub use explain::{Explained, Question, explain};
+pub use explain::{Explained, Live, Question, explain};
 pub use money::{Booked, Kind, Move, TransferView};
 pub use numbers::{NumberView, PutNumber};
 pub use records::{CdrPage, DecisionView};
@@ -50,6 +50,10 @@ pub enum Changed {
 /// can rely on it.
 pub type Listener = Arc<dyn Fn(Changed) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// Asks the running gateway what it knows of its trunks; nothing when it is gone.
+pub type Watcher =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Live>> + Send>> + Send + Sync>;
+
 /// Where operators work. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
@@ -57,6 +61,7 @@ pub struct Desk {
     books: Books,
     terms: Arc<Newcomer>,
     listener: Listener,
+    live: Option<Watcher>,
     rng: Arc<Mutex<Rng>>,
 }
 
@@ -68,7 +73,13 @@ impl Desk {
         terms: Newcomer,
         (listener, rng): (Listener, Rng),
     ) -> Self {
-        Self { store, books, terms: Arc::new(terms), listener, rng: Arc::new(Mutex::new(rng)) }
+        let (terms, rng) = (Arc::new(terms), Arc::new(Mutex::new(rng)));
+        Self { store, books, terms, listener, live: None, rng }
+    }
+
+    /// The same desk, which sees how trunks are.
+    pub fn watching(self, live: Watcher) -> Self {
+        Self { live: Some(live), ..self }
     }
 
     async fn tell(&self, changed: Changed) {

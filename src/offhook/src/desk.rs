@@ -14,7 +14,13 @@ use crate::settings;
 /// A desk whose changes reach the gateway.
 pub fn open(phone: &Phone, store: Arc<dyn Store>, gateway: &Gateway, rng: Rng) -> Desk {
     let books = gateway.books().clone();
-    Desk::new(store, books, settings::phone::newcomer(phone), (listener(gateway.clone()), rng))
+    let terms = settings::phone::newcomer(phone);
+    let desk = Desk::new(store, books, terms, (listener(gateway.clone()), rng));
+    let gateway = gateway.clone();
+    desk.watching(Arc::new(move || {
+        let gateway = gateway.clone();
+        Box::pin(async move { gateway.live().await })
+    }))
 }
 
 /// One task reads, so that an older state never comes after a newer one; changes that come while it reads

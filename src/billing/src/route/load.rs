@@ -28,7 +28,7 @@ pub struct Begun {
     pub emergency: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Load {
     trunks: HashMap<TrunkId, Usage>,
     accounts: HashMap<AccountId, Usage>,
@@ -36,7 +36,7 @@ pub(super) struct Load {
     sweep_at: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Usage {
     channels: u32,
     /// A token bucket that holds one second of calls, kept as the time at which it is full again.

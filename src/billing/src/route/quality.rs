@@ -68,7 +68,7 @@ impl Thresholds {
 /// A trunk and where it is used for.
 type Key = (TrunkId, Option<Country>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Quality {
     sums: HashMap<Key, Sums>,
 }

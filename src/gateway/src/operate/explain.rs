@@ -1,13 +1,14 @@
 //! How would this number be routed and priced, and why? The same decision that a call would get, without
-//! a call. What only a running server knows, which is how busy trunks are and how well they do, is left
-//! out: trunks count as up and idle.
+//! a call. Which trunks answer, how busy they are and how well they do is known to a running server alone:
+//! it answers with that ([`Live`]); from the store alone, trunks count as up and idle, and the answer says
+//! so.
 
 use offhook_billing::authorize::{self, Customer, Decision, Slicing, Status};
 use offhook_billing::ledger::Book;
 use offhook_billing::number::Country;
 use offhook_billing::refusal::Refusal;
 use offhook_billing::route::{
-    Asked, Caller, Candidate, Plan, Priced, Route, Router, Thresholds, Verdict,
+    Asked, Caller, Candidate, Priced, Route, Router, Thresholds, Verdict,
 };
 use offhook_store::{Account, AccountStatus, Store};
 use offhook_types::phone::Balance;
@@ -46,6 +47,15 @@ pub struct Explained {
     pub json: Value,
 }
 
+/// What a running server knows of its trunks.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// A copy of what it decides with.
+    pub router: Router,
+    /// By its clock.
+    pub now: Time,
+}
+
 /// Decide as for a call now.
 ///
 /// # Errors
@@ -53,12 +63,22 @@ pub struct Explained {
 pub async fn explain(
     store: &dyn Store,
     tariff: &Tariff,
+    live: Option<&Live>,
     (now, question): (WallTime, &Question),
 ) -> Result<Explained, Error> {
     let caller = Asking::find(store, question).await?;
     let plan = tariff.plans.get(&caller.plan).ok_or_else(|| no_plan(tariff, &caller.plan))?;
     let to = caller.read(&question.typed)?;
-    let route = decide(tariff, (now, plan), (&caller, &to), question.anonymous);
+    let idle = || {
+        let mut router = Router::new(Thresholds::default());
+        router.set_trunks(tariff.ways());
+        Live { router, now: Time::ZERO }
+    };
+    let known = live.cloned().unwrap_or_else(idle);
+    let anonymous = question.anonymous;
+    let asked = Asked { at: now, to: &to, by: &caller.caller, plan, pinned: None, anonymous };
+    // The draw among equals is the only randomness, and the same question gets the same answer.
+    let route = known.router.decide(known.now, &asked, &mut Rng::from_seed(0));
     let refusal = match &caller.customer {
         Some(customer) => match authorize::authorize(customer, &route, None, &Slicing::default()) {
             Decision::Refuse(refusal) => Some(refusal),
@@ -73,22 +93,17 @@ pub async fn explain(
     for fault in &tariff.faults {
         text.push_str(&format!("\n  left out: {fault}"));
     }
-    let json = object(&route, refusal, &tariff.faults);
+    if live.is_none() {
+        text.push_str(NOT_LIVE);
+    }
+    let mut json = object(&route, refusal, &tariff.faults);
+    json["live"] = live.is_some().into();
     Ok(Explained { route, refusal, text, json })
 }
 
-fn decide(
-    tariff: &Tariff,
-    (now, plan): (WallTime, &Plan),
-    (asking, to): (&Asking, &Dialed),
-    anonymous: bool,
-) -> Route {
-    let mut router = Router::new(Thresholds::default());
-    router.set_trunks(tariff.ways());
-    let asked = Asked { at: now, to, by: &asking.caller, plan, pinned: None, anonymous };
-    // The draw among equals is the only randomness, and the same question gets the same answer.
-    router.decide(Time::ZERO, &asked, &mut Rng::from_seed(0))
-}
+/// Of an answer from the store alone.
+const NOT_LIVE: &str = "\n  trunks count as up and idle: how they are now, only the running server knows \
+                        (POST /v1/routes/explain)";
 
 /// Who asks.
 struct Asking {
@@ -252,7 +267,7 @@ fn candidate(route: &Route, candidate: &Candidate) -> Value {
 }
 
 impl super::Desk {
-    /// [`explain`] with what is stored now.
+    /// [`explain`] with what is stored, and what the server knows, now.
     ///
     /// # Errors
     /// Which field of the question is wrong.
@@ -261,6 +276,10 @@ impl super::Desk {
         let plan =
             if question.plan.is_empty() { self.terms.plan.clone() } else { question.plan.clone() };
         let question = Question { plan, ..question.clone() };
-        explain(&*self.store, &tariff, (crate::iso8601::now(), &question)).await
+        let live = match &self.live {
+            Some(live) => live().await,
+            None => None,
+        };
+        explain(&*self.store, &tariff, live.as_ref(), (crate::iso8601::now(), &question)).await
     }
 }

@@ -287,7 +287,7 @@ async fn somebody_without_money_is_told_so() {
     desk.move_money(ADA, "out", &wish(Kind::Adjustment, "-1.00")).await.unwrap();
     let explained = desk.explain(&question(Some(ADA), "+4930901820")).await.unwrap();
     assert_eq!(explained.refusal, Some(Refusal::NoCredit));
-    assert!(explained.text.ends_with("refused: no_credit"), "{}", explained.text);
+    assert!(explained.text.contains("refused: no_credit"), "{}", explained.text);
 }
 
 #[tokio::test]

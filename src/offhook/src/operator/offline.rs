@@ -29,7 +29,7 @@ pub async fn explain(asked: &Explain) -> anyhow::Result<ExitCode> {
         country: asked.country.clone(),
         anonymous: asked.anonymous,
     };
-    let explained = decide(&store, &tariff, (iso8601::now(), &question)).await?;
+    let explained = decide(&store, &tariff, None, (iso8601::now(), &question)).await?;
     if asked.json {
         println!("{}", serde_json::to_string_pretty(&explained.json)?);
     } else {

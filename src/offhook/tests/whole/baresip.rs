@@ -73,8 +73,8 @@ impl Baresip {
         self.port + 1
     }
 
-    /// Packets that it heard, without those that it could not decrypt. It counts when the other side has ended its call,
-    /// which had to last for two of its reports.
+    /// Packets that it heard, without those that it could not decrypt. It counts when the other side has ended
+    /// its call, which had to last for two of its reports.
     pub fn heard(&self) -> Option<u64> {
         let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         let (_, figures) = log.split_once("EX=BareSip;")?;

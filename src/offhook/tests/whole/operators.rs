@@ -1,6 +1,10 @@
 //! What operators and their scripts do with the binary itself: exit statuses and files.
 
+use serde_json::{Value, json};
+
+use crate::phone::AREA;
 use crate::server::Server;
+use crate::sipp::free_port;
 
 fn says(output: &std::process::Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
@@ -61,4 +65,30 @@ fn a_store_that_is_not_there_is_said() {
         .expect("it runs");
     let _ = std::fs::remove_dir_all(folder);
     assert!(!output.status.success() && says(&output).contains("none.db"), "{}", says(&output));
+}
+
+#[test]
+fn the_running_server_explains_with_what_it_knows_of_its_trunks() {
+    let mut server = Server::phone("");
+    server.expect("trunk does not answer");
+    // Nobody listens there, which TCP says at once.
+    let port = free_port();
+    let proxy = format!("sip:127.0.0.1:{port};transport=tcp");
+    server.trunk("gone", port, &json!({"proxy": proxy, "ping_s": 1}));
+    let up = "offhook_gateway_trunk_up{trunk=\"gone\"}";
+    server.until("a trunk that is down", || (server.metric(up) == 0.0).then_some(()));
+    let number = format!("{AREA}0001");
+    let live = server.admin("POST", "/v1/routes/explain", &json!({"number": number}));
+    let verdict = &live["route"]["trunks"][0]["verdict"];
+    assert_eq!((&live["route"]["live"], verdict), (&json!(true), &json!("down")), "{live}");
+    assert_eq!(live["refusal"], "no_trunk", "{live}");
+    // From the store alone it would be tried, and that is said.
+    let output = server.tool(&["route", "explain", &number, "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let stored: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let verdict = &stored["trunks"][0]["verdict"];
+    assert_eq!((&stored["live"], verdict), (&json!(false), &json!("tried")), "{stored}");
+    let output = server.tool(&["route", "explain", &number]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("count as up and idle"), "{text}");
 }
