@@ -35,6 +35,8 @@ pub struct Books {
 }
 
 const CONFIG: &str = "\
+[api_keys]
+bench = \"signs-the-media-grants-of-a-bench-only\"
 [accounts]
 code_delivery = \"log\"
 fixed_code = \"123456\"
