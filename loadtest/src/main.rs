@@ -1,21 +1,26 @@
-//! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP. The peers are the
-//! `webrtc` crate: a
-//! stack that shares no code with the server.
+//! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP or the LiveKit client protocol.
 //!
-//! `offhook-loadtest video` starts a server of its own (or uses `--url`), publishes one video track to N
-//! receivers, and reports
-//! what arrived, how late, and what it cost the server in CPU time and memory. Everything is bounded in count and time.
-//!
-//! `offhook-loadtest carrier` is the far end of phone calls, and `offhook-loadtest phone` places many.
+//! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one, lets
+//! participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and what it
+//! cost the server. `video` does one scenario with the `webrtc` crate, a stack that shares no code with the server;
+//! `link` impairs the
+//! datagrams of clients that are not ours; `carrier` is the far end of phone calls, and `phone` places many. Everything is bounded in count and time.
 
+mod caller;
 mod carrier;
+mod door;
 mod phone;
 mod process;
+mod proxy;
+mod report;
+mod run;
+mod scenario;
 mod server;
 mod token;
 mod video;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -29,6 +34,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play a scenario from a file.
+    Run(run::Options),
+    /// Impair the datagrams between clients and a server.
+    Link(proxy::Options),
     /// One publisher, N receivers, video in frame bursts.
     Video(Load),
     /// A telephone company: takes calls over SIP, and places them.
@@ -78,15 +87,24 @@ pub struct Load {
     json: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let command = Cli::parse().command;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match command {
+        let done = match command {
+            Command::Run(options) => {
+                let holds = run::run(options).await?;
+                return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(EXPECTATIONS) });
+            }
+            Command::Link(options) => proxy::run(options).await,
             Command::Video(load) => video::run(load).await,
             Command::Carrier(options) => carrier::run(options).await,
             Command::Phone(load) => phone::run(load).await,
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     })
 }
+
+/// What the program ends with when a scenario's bounds do not hold.
+const EXPECTATIONS: u8 = 3;

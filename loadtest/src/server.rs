@@ -28,20 +28,16 @@ impl Server {
         Self { url, pid, admin: String::new(), config: PathBuf::new(), child: None, folder: None }
     }
 
-    /// Start `binary` with more lines of TOML than every run needs, and wait until it is ready.
+    /// Start `binary` with more settings (TOML) than every run needs, and wait until it is ready.
     pub async fn start(binary: &Path, extra: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("offhook-load-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let config = folder.join("offhook.toml");
-        std::fs::write(
-            &config,
-            format!(
-                "[http]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-                 [media]\nudp_port = 0\nadvertise = [\"127.0.0.1\"]\n\
-                 [store]\npath = {:?}\n{extra}",
-                folder.join("offhook.db")
-            ),
-        )?;
+        let mut settings: toml::Table = STANDARD.parse()?;
+        let store = format!("[store]\npath = {:?}\n", folder.join("offhook.db"));
+        lay_over(&mut settings, store.parse()?);
+        lay_over(&mut settings, extra.parse()?);
+        std::fs::write(&config, toml::to_string(&settings)?)?;
         let log = std::fs::File::create(folder.join("server.log"))?;
         let mut child = Command::new(binary)
             .args(["serve", "--config"])
@@ -59,6 +55,31 @@ impl Server {
         let [url, admin] = said.ok().flatten().with_context(not_ready)?;
         let pid = child.id();
         Ok(Self { url, admin, pid, config, child: Some(child), folder: Some(folder) })
+    }
+}
+
+/// Everything on loopback, ports from the system, and room for more callers than one address has on the internet.
+const STANDARD: &str = r#"
+[http]
+listen = "127.0.0.1:0"
+max_connections = 100000
+connections_per_address = 100000
+[admin]
+listen = "127.0.0.1:0"
+[media]
+udp_port = 0
+advertise = ["127.0.0.1"]
+"#;
+
+/// Settings over settings: tables are merged, everything else is replaced.
+fn lay_over(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
     }
 }
 

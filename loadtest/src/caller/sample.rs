@@ -1,0 +1,99 @@
+//! Figures that a caller tells every second.
+
+use std::time::Duration;
+
+use offhook_types::{Codec, Ssrc};
+
+use super::data::Talked;
+use super::frames::Seen;
+use super::histogram::Histogram;
+use super::receive::{Incoming, Sums};
+use super::send::Volume;
+
+/// Of one peer connection, since the previous ones.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// What was sent: sound, pictures.
+    pub sent: [Volume; 2],
+    /// What came, stream by stream.
+    pub streams: Vec<StreamFigures>,
+    /// From the sender's clock to ours, every stamped packet.
+    pub delays: Histogram,
+    /// Bytes of RTP that came, headers and repairs included.
+    pub wire_bytes: u64,
+    /// Datagrams that did not authenticate.
+    pub rejected: u64,
+    /// From the beginning to where media may flow; `None` before.
+    pub up_after: Option<Duration>,
+    /// The last round trip of a connectivity check.
+    pub rtt: Duration,
+    /// What the server says that we may send it, where it says so.
+    pub estimate_bps: Option<u64>,
+    /// Data messages.
+    pub messages: Talked,
+}
+
+/// Of one stream.
+#[derive(Debug, Clone)]
+pub struct StreamFigures {
+    /// Which.
+    pub ssrc: Ssrc,
+    /// What it is encoded with.
+    pub codec: Codec,
+    /// Packets that should have come; late ones make it up later, so this and the next are only right in sum.
+    pub expected: u64,
+    /// Packets that came, each once.
+    pub packets: u64,
+    /// Their payload.
+    pub bytes: u64,
+    /// By retransmission among them.
+    pub repaired: u64,
+    /// Packets asked for again.
+    pub nacks: u64,
+    /// Key frames asked for.
+    pub key_requests: u64,
+    /// Pictures.
+    pub seen: Seen,
+    /// From the beginning to the first picture or sound.
+    pub first_after: Option<Duration>,
+    /// Simulcast layer of the last picture.
+    pub layer: Option<u8>,
+}
+
+/// What of a stream was told already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told {
+    /// Its packets.
+    pub sums: Sums,
+    /// Its pictures.
+    pub seen: Seen,
+}
+
+impl StreamFigures {
+    /// What a stream did between two tellings.
+    pub fn new(stream: &Incoming, before: &Told, after: &Told, first: Option<Duration>) -> Self {
+        let (old, new) = (&before.sums, &after.sums);
+        let (then, now) = (&before.seen, &after.seen);
+        Self {
+            ssrc: stream.ssrc,
+            codec: stream.codec,
+            expected: new.expected - old.expected,
+            packets: new.packets - old.packets,
+            bytes: new.bytes - old.bytes,
+            repaired: new.repaired - old.repaired,
+            nacks: new.nacks - old.nacks,
+            key_requests: new.key_requests - old.key_requests,
+            seen: Seen {
+                started: now.started - then.started,
+                complete: now.complete - then.complete,
+                rendered: now.rendered - then.rendered,
+                keys: now.keys - then.keys,
+                freezes: now.freezes - then.freezes,
+                frozen: now.frozen - then.frozen,
+                switches: now.switches - then.switches,
+            },
+            first_after: first,
+            layer: stream.frames.layer(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What a run plays: who joins which room when, through which door and over which link, what they publish
+//! and watch, and what must come of it. Read from a TOML file ([`Scenario::read`]); a key that is not known stops the
+//! run and is named with its line.
+
+mod check;
+mod expect;
+mod file;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use offhook_link::Schedule;
+use offhook_types::media::DataKind;
+use offhook_types::{Codec, MediaKind, Rid};
+
+use crate::caller::data;
+use crate::caller::source::Talk;
+
+pub use expect::{Expect, Verdict};
+pub use file::{Arrivals, DoorName, WireName};
+pub use plan::{Seat, Visit, seats};
+
+/// A whole scenario.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// Everything that is drawn is drawn from it.
+    pub seed: u64,
+    /// From when everybody is there to the first second that counts.
+    pub settle: Duration,
+    /// Seconds that count.
+    pub measure: Duration,
+    /// Settings of a server of the run's own, over those that every run has.
+    pub server: toml::Table,
+    /// Who takes part.
+    pub groups: Vec<Group>,
+    /// Links by name, used or not.
+    pub links: BTreeMap<String, Arc<Paths>>,
+    /// What must come of it.
+    pub expect: Expect,
+    /// The file as it is written, for the report.
+    pub text: String,
+}
+
+/// Participants that do alike.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Prefix of their identities.
+    pub name: String,
+    /// Prefix of their room's name.
+    pub room: String,
+    /// So many rooms of the kind.
+    pub rooms: u32,
+    /// So many of them in each room.
+    pub count: u32,
+    /// How they come in.
+    pub door: DoorName,
+    /// What carries their packets.
+    pub wire: WireName,
+    /// What they publish.
+    pub publish: Vec<Arc<Track>>,
+    /// Kinds of tracks of others that they receive.
+    pub watch: Vec<MediaKind>,
+    /// Data messages.
+    pub messages: Option<data::Plan>,
+    /// Tell the server when packets came.
+    pub feedback: bool,
+    /// What their packets meet on the way.
+    pub link: Option<Arc<Paths>>,
+    /// When they come.
+    pub arrive: Arrive,
+    /// When they go, and come again.
+    pub churn: Option<Churn>,
+}
+
+/// Both directions of a participant's link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Its name in the file.
+    pub name: String,
+    /// To the server.
+    pub up: Schedule,
+    /// From the server.
+    pub down: Schedule,
+}
+
+/// When participants of a group come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrive {
+    /// The first one, after the beginning.
+    pub after: Duration,
+    /// All of them within this.
+    pub within: Duration,
+    /// How they are spread over it.
+    pub pattern: Arrivals,
+}
+
+/// Coming and going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Churn {
+    /// How long a visit lasts on average.
+    pub stay: Duration,
+    /// How long it is to the next on average.
+    pub away: Duration,
+}
+
+/// Sound or pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackKind {
+    /// A microphone.
+    Audio,
+    /// A camera.
+    Video,
+}
+
+/// A published track.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Track {
+    /// Its name in the file.
+    pub name: String,
+    /// Sound or pictures.
+    pub kind: TrackKind,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// Frames a second; 50 for sound.
+    pub fps: u32,
+    /// Its encodings, the smallest first; one for sound.
+    pub layers: Vec<Layer>,
+    /// Temporal layers of each.
+    pub temporal_layers: u8,
+    /// Key frames without being asked.
+    pub key_every: Duration,
+    /// How many times larger a key frame is.
+    pub key_scale: u16,
+    /// When somebody talks.
+    pub talk: Talk,
+    /// Silence costs nothing.
+    pub dtx: bool,
+}
+
+/// One encoding of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name, where there are several.
+    pub rid: Option<Rid>,
+    /// In pixels.
+    pub width: u16,
+    /// In pixels.
+    pub height: u16,
+    /// Packets of a frame.
+    pub packets: u16,
+    /// Payload bytes of a packet.
+    pub packet_bytes: usize,
+    /// Payload bytes of a frame.
+    pub frame_bytes: usize,
+}
+
+impl Track {
+    /// Audio or video.
+    pub fn media(&self) -> MediaKind {
+        self.codec.kind()
+    }
+
+    /// From frame to frame.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.fps.max(1)
+    }
+
+    /// The same on the RTP clock.
+    pub fn ticks(&self) -> u32 {
+        self.codec.clock_rate() / self.fps.max(1)
+    }
+
+    /// Payload bits a second of a layer without key frames.
+    pub fn bits(&self, layer: &Layer) -> u64 {
+        let frame = u64::from(layer.packets) * layer.packet_bytes as u64;
+        frame * 8 * u64::from(self.fps)
+    }
+}
+
+impl Scenario {
+    /// Read a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Read the text of a file with this name.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let file: file::File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            anyhow!("{name}:{line}: {}", error.message())
+        })?;
+        check::check(file, text).map_err(|wrong| {
+            let line = wrong.at.map_or(1, |at| line_of(text, at));
+            anyhow!("{name}:{line}: {}", wrong.what)
+        })
+    }
+
+    /// All participants.
+    pub fn participants(&self) -> u32 {
+        self.groups.iter().map(|group| group.rooms * group.count).sum()
+    }
+
+    /// Tracks that others publish in a room where a member of `group` is, at most, by kind.
+    pub fn tracks_for(&self, group: &Group, kind: MediaKind) -> usize {
+        let in_room = self.groups.iter().filter(|other| other.room == group.room);
+        let all: usize = in_room.map(|other| other.count as usize * other.tracks(kind)).sum();
+        all.saturating_sub(group.tracks(kind))
+    }
+
+    /// Groups by name.
+    pub fn group(&self, index: usize) -> &Group {
+        &self.groups[index]
+    }
+}
+
+impl Group {
+    /// How many tracks of a kind each of them publishes.
+    pub fn tracks(&self, kind: MediaKind) -> usize {
+        self.publish.iter().filter(|track| track.media() == kind).count()
+    }
+
+    /// Receives tracks of a kind.
+    pub fn watches(&self, kind: MediaKind) -> bool {
+        self.watch.contains(&kind)
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+/// The channel of a name in the file.
+pub(crate) fn channel(reliable: bool) -> DataKind {
+    if reliable { DataKind::Reliable } else { DataKind::Lossy }
+}
