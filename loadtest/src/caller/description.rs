@@ -10,7 +10,7 @@ use offhook_types::{Codec, H264, MediaKind, Mid, PayloadType, Rng};
 use offhook_wire::sdp::{
     Candidate, CandidateAddress, CandidateTransport, Direction, Encoding, ExtensionName, Extmap,
     Feedback, Format, GroupSemantics, Msid, Protocol, RidLine, RidRef, Section, SectionKind,
-    Session as Description, Setup, Simulcast, Source, SourceGroup,
+    Session as Description, Setup, Simulcast, Source, SourceGroup, TcpType,
 };
 
 use super::agreed::Agreed;
@@ -270,7 +270,8 @@ fn note(agreed: &mut Agreed, section: &Section) {
 pub fn address(candidate: &Candidate, wire: WireName) -> Option<SocketAddr> {
     let fits = matches!(
         (candidate.transport, wire),
-        (CandidateTransport::Udp, WireName::Udp) | (CandidateTransport::Tcp, WireName::Tcp)
+        (CandidateTransport::Udp, WireName::Udp)
+            | (CandidateTransport::Tcp(TcpType::Passive), WireName::Tcp)
     );
     match candidate.address {
         CandidateAddress::Ip(ip) if fits => Some(SocketAddr::new(ip, candidate.port)),
