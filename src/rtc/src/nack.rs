@@ -31,7 +31,8 @@ pub enum Arrival {
 /// The missing packets of one incoming stream.
 pub struct Nack {
     highest: Option<u64>,
-    /// Ascending, at most [`MAX_MISSING`], allocated once.
+    /// Ascending, at most [`MAX_MISSING`]; allocated at the first gap, since most streams of most
+    /// legs have none.
     missing: Vec<Missing>,
     gave_up: bool,
 }
@@ -53,7 +54,7 @@ impl Default for Nack {
 impl Nack {
     /// Nothing received yet.
     pub fn new() -> Self {
-        Self { highest: None, missing: Vec::with_capacity(MAX_MISSING), gave_up: false }
+        Self { highest: None, missing: Vec::new(), gave_up: false }
     }
 
     /// A packet arrived, by itself or as a retransmission. `sequence` is unwrapped.
@@ -131,6 +132,7 @@ impl Nack {
         if lost > MAX_MISSING {
             return;
         }
+        self.missing.reserve_exact(MAX_MISSING - self.missing.len());
         let due = now + REORDER_TIME;
         let gap = highest + 1..sequence;
         self.missing.extend(gap.map(|sequence| Missing { sequence, since: now, due, tries: 0 }));

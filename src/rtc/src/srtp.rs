@@ -17,7 +17,11 @@ use replay::Sources;
 
 mod cipher;
 mod derive;
+mod lanes;
 mod replay;
+mod signer;
+
+pub use signer::{Signer, Unsigned};
 
 counted! {
     /// Why a packet was not unprotected.
@@ -94,6 +98,24 @@ pub struct Opened {
     pub sequence: u64,
 }
 
+/// Where the payload of a packet to protect is.
+#[derive(Debug, Clone, Copy)]
+pub enum Payload<'a> {
+    /// Elsewhere, to be encrypted on the way.
+    Apart(&'a [u8]),
+    /// Behind its header already; the whole plain packet is so many bytes long.
+    InPlace(usize),
+}
+
+/// A packet whose tag may be missing yet.
+#[derive(Clone, Copy)]
+pub struct Protected {
+    /// Length of the packet, tag included.
+    pub len: usize,
+    /// What a [`Signer`] needs to write the tag, unless it is there.
+    pub unsigned: Option<Unsigned>,
+}
+
 /// Protects what a leg sends.
 pub struct Protect {
     rtp: Cipher,
@@ -152,6 +174,20 @@ impl Protect {
     ) -> Option<usize> {
         let ssrc = word(out, SSRC_OFFSET)?;
         self.rtp.seal_rtp_in_place(At { ssrc, sequence }, header_len, len, out)
+    }
+
+    /// Like [`Protect::protect_rtp`], but where the profile authenticates by HMAC the tag is left to
+    /// a [`Signer`], which makes those of several packets at once.
+    #[inline]
+    pub fn protect_rtp_unsigned(
+        &mut self,
+        sequence: u64,
+        header_len: usize,
+        payload: Payload<'_>,
+        out: &mut [u8],
+    ) -> Option<Protected> {
+        let ssrc = word(out, SSRC_OFFSET)?;
+        self.rtp.seal_rtp_unsigned(At { ssrc, sequence }, (header_len, payload), out)
     }
 
     /// Protects the compound RTCP packet in `out[..len]` in place. Returns the length of the

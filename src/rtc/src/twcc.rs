@@ -18,7 +18,7 @@ pub struct Recorder {
     media: Ssrc,
     unwrapper: SequenceUnwrapper,
     /// Arrival in ticks of the sequence number with this index modulo [`HISTORY`]; [`MISSING`] if
-    /// it did not arrive.
+    /// it did not arrive. Empty before the first arrival: who only receives needs none.
     ticks: Box<[u64]>,
     highest: u64,
     /// The first number of the next report.
@@ -36,7 +36,7 @@ impl Recorder {
             sender,
             media: Ssrc(0),
             unwrapper: SequenceUnwrapper::new(),
-            ticks: vec![MISSING; HISTORY].into_boxed_slice(),
+            ticks: Box::default(),
             highest: 0,
             next: 0,
             waiting: 0,
@@ -51,6 +51,7 @@ impl Recorder {
         let is_first = self.unwrapper.highest().is_none();
         let sequence = self.unwrapper.unwrap(sequence);
         if is_first {
+            self.ticks = vec![MISSING; HISTORY].into_boxed_slice();
             (self.highest, self.next) = (sequence, sequence);
         } else if sequence > self.highest {
             self.advance(sequence);

@@ -109,6 +109,10 @@ fn repair_feedback_and_reports_allocate_nothing() {
     let mut recorder = Recorder::new(Ssrc(1));
     let mut reception = Reception::new(Ssrc(2), 90_000);
     let (mut asked, mut fed_back, mut repaired) = (0, 0, 0);
+    // The first arrival and the first gap of a stream allocate, for good.
+    recorder.received(Time::ZERO, 65_535, Ssrc(2));
+    nack.received(Time::ZERO, 65_530);
+    nack.received(Time::ZERO, 65_535);
     let count = allocations(|| {
         let (mut wanted, mut out) = ([0; 64], [0; 1200]);
         for sequence in 65_536..65_536 + PACKETS {
@@ -141,6 +145,8 @@ fn estimating_and_pacing_allocates_nothing() {
     let mut recorder = Recorder::new(Ssrc(1));
     let (mut told, mut held) = (0, 0);
     leg.set_wanted(5_000_000, true);
+    // The first arrival allocates, for good.
+    recorder.received(Time::ZERO, leg.next_number(), Ssrc(2));
     let count = allocations(|| {
         let mut out = [0; 1200];
         for step in 0..PACKETS {

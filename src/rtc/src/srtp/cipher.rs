@@ -7,7 +7,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 
-use super::{Drop, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN};
+use super::signer::Unsigned;
+use super::{Drop, Payload, Protected, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN, lanes};
 
 /// One session key with its salt; the key schedules are computed once.
 #[allow(clippy::large_enum_variant)] // Two per leg, and an indirection per packet would cost more.
@@ -19,6 +20,8 @@ pub(super) enum Cipher {
     CounterMode {
         key: EncryptingKey,
         auth: hmac::Key,
+        /// The same key, for tags made together.
+        lane: lanes::Key,
         salt: [u8; 14],
         tag_len: usize,
     },
@@ -102,6 +105,36 @@ impl Cipher {
             Self::Plain => {}
         }
         Some(len + self.tag_len())
+    }
+
+    /// Like the above, but in counter mode the tag is left to a [`super::Signer`].
+    #[inline]
+    pub(super) fn seal_rtp_unsigned(
+        &self,
+        at: At,
+        (header_len, payload): (usize, Payload<'_>),
+        out: &mut [u8],
+    ) -> Option<Protected> {
+        let Self::CounterMode { key, lane, salt, tag_len, .. } = self else {
+            let len = match payload {
+                Payload::Apart(payload) => self.seal_rtp(at, header_len, payload, out),
+                Payload::InPlace(len) => self.seal_rtp_in_place(at, header_len, len, out),
+            };
+            return Some(Protected { len: len?, unsigned: None });
+        };
+        let len = match payload {
+            Payload::Apart(payload) => {
+                let len = header_len.checked_add(payload.len())?;
+                out.get_mut(header_len..len)?.copy_from_slice(payload);
+                len
+            }
+            Payload::InPlace(len) => len,
+        };
+        out.get(..len + tag_len)?;
+        counter(key, salt, at, out.get_mut(header_len..len)?)?;
+        let (key, tag_len) = (*lane, *tag_len);
+        let unsigned = Unsigned { key, len, suffix: rollover(at.sequence), tag_len };
+        Some(Protected { len: len + tag_len, unsigned: Some(unsigned) })
     }
 
     #[inline]

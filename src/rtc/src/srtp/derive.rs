@@ -7,7 +7,7 @@ use aws_lc_rs::iv::FixedLength;
 use offhook_types::media::SrtpProfile;
 
 use super::cipher::Cipher;
-use super::{MasterKey, key_len};
+use super::{MasterKey, key_len, lanes};
 
 /// The ciphers for RTP and for RTCP. The key derivation rate is always zero, so this happens once.
 pub(super) fn ciphers(profile: SrtpProfile, master: &MasterKey) -> Option<(Cipher, Cipher)> {
@@ -65,6 +65,7 @@ impl Derive<'_> {
         Some(Cipher::CounterMode {
             key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
             auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth),
+            lane: lanes::Key::new(&auth)?,
             salt: salt_bytes,
             tag_len,
         })

@@ -362,3 +362,35 @@ fn plain_packets_pass_unchanged_but_never_twice() {
     assert_eq!(out[..8], report);
     assert_eq!(unprotect.unprotect_rtcp(&room[..7], &mut out), Err(Drop::Malformed));
 }
+
+#[test]
+fn packets_signed_together_are_those_signed_alone() {
+    for profile in PROFILES {
+        let (mut alone, _) = pair(profile);
+        let (mut together, mut unprotect) = pair(profile);
+        let (mut signer, mut bytes, mut used) = (Signer::default(), vec![0; 40_000], 0);
+        let mut expected = Vec::new();
+        for sequence in 0..37u64 {
+            let payload = vec![sequence as u8; 100 + 29 * sequence as usize % 1000];
+            expected.push(sealed(&mut alone, 9, sequence, &payload));
+            let out = &mut bytes[used..];
+            out[..12].copy_from_slice(&header(9, sequence));
+            let payload = if sequence % 2 == 0 {
+                Payload::Apart(&payload)
+            } else {
+                out[12..12 + payload.len()].copy_from_slice(&payload);
+                Payload::InPlace(12 + payload.len())
+            };
+            let protected = together.protect_rtp_unsigned(sequence, 12, payload, out).unwrap();
+            if protected.unsigned.is_some_and(|unsigned| signer.add(used, unsigned)) {
+                signer.sign(&mut bytes);
+            }
+            used += protected.len;
+        }
+        signer.sign(&mut bytes);
+        assert!(bytes[..used] == expected.concat(), "{profile:?}");
+        for (sequence, packet) in (0..).zip(&expected) {
+            assert_eq!(open(&mut unprotect, packet), Ok(sequence));
+        }
+    }
+}
