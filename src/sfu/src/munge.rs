@@ -15,6 +15,8 @@ use offhook_wire::payload::{Description, PictureId};
 
 /// Segments kept for video.
 pub(crate) const VIDEO_SEGMENTS: usize = 128;
+/// Segments that there is room for at the start.
+const FIRST_SEGMENTS: usize = 8;
 /// Segments kept for audio, where only pauses and padding start new ones.
 pub(crate) const AUDIO_SEGMENTS: usize = 16;
 /// A jump of more numbers than this is a restart or an outage that nobody repairs. One number is
@@ -77,7 +79,9 @@ pub(crate) struct Found {
 /// A receiver's numbering of one stream.
 #[derive(Debug)]
 pub(crate) struct Timeline {
-    segments: Box<[Option<Segment>]>,
+    /// A ring that grows up to `most` as it is needed: most streams are never cut.
+    segments: Vec<Option<Segment>>,
+    most: usize,
     /// Place of the newest segment.
     newest: usize,
     /// The newest segment still grows.
@@ -95,7 +99,8 @@ impl Timeline {
     pub(crate) fn new(segments: usize, first: u64) -> Self {
         let form = Form { layer: 0, shift: Shift::default(), cap: Cap::NONE };
         Self {
-            segments: vec![None; segments.max(1)].into_boxed_slice(),
+            segments: vec![None; FIRST_SEGMENTS.min(segments.max(1))],
+            most: segments.max(1),
             newest: 0,
             open: false,
             era: 0,
@@ -229,6 +234,14 @@ impl Timeline {
     }
 
     fn begin(&mut self) {
+        let full = self.segments.len();
+        let next = (self.newest + 1) % full;
+        // The oldest would be overwritten: a larger ring keeps it.
+        if full < self.most && self.segments.get(next).is_some_and(Option::is_some) {
+            self.segments.rotate_left(next);
+            self.segments.resize((2 * full).min(self.most), None);
+            self.newest = full - 1;
+        }
         self.newest = (self.newest + 1) % self.segments.len();
         let segment = Segment {
             source: self.expected,

@@ -14,7 +14,7 @@ use crate::allocate::Claim;
 use crate::index::Map;
 use crate::packet::{Inbound, Outgoing};
 use crate::subscription::{Agreed, Made, Subscription, Tail};
-use crate::track::{Clock, MAX_LAYERS, Passed, Track};
+use crate::track::{Clock, MAX_LAYERS, Track};
 pub use allocation::Pause;
 use allocation::{Key, Limit, Speaking};
 
@@ -369,22 +369,33 @@ impl Router {
     where
         F: FnMut(u32, &Outgoing<'_>),
     {
+        self.route_all(now, id, core::iter::once(*packet), send);
+    }
+
+    /// Route packets of one track that arrived together: `send` is called once for every packet and
+    /// receiver that gets it, with all that one receiver gets in a row, as far as nothing changes
+    /// between the packets.
+    #[inline]
+    pub fn route_all<'p, F>(
+        &mut self,
+        now: Time,
+        id: TrackId,
+        packets: impl Iterator<Item = Inbound<'p>>,
+        send: &mut F,
+    ) where
+        F: FnMut(u32, &Outgoing<'_>),
+    {
         let place = self.places.get(&id).copied();
         let Some(track) = place.and_then(|place| self.tracks.get_mut(place)) else {
-            return self.counters.add(Drop::UnknownTrack);
+            return packets.for_each(|_| self.counters.add(Drop::UnknownTrack));
         };
-        let result = track.route(now, packet, (&self.config, &mut self.counters), send);
-        match result {
-            Ok(Passed { asks, changed, heard }) => {
-                self.heard |= heard;
-                if asks {
-                    self.look_at_key_frames(now);
-                }
-                if changed {
-                    self.review_receivers(now, id);
-                }
-            }
-            Err(reason) => self.counters.add(reason),
+        let passed = track.route(now, packets, (&self.config, &mut self.counters), send);
+        self.heard |= passed.heard;
+        if passed.asks {
+            self.look_at_key_frames(now);
+        }
+        if passed.changed {
+            self.review_receivers(now, id);
         }
     }
 

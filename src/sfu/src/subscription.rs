@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use offhook_types::media::{CodecParams, Egress, Extensions, Want};
 use offhook_types::{Codec, LegId, MediaKind, Mid, Ssrc, Time, TrackId};
+use offhook_wire::dd;
 use offhook_wire::payload::{Description, red};
 
 use crate::allocate::{Held, Reach};
@@ -324,7 +325,7 @@ impl Subscription {
         &mut self,
         now: Time,
         (packet, facts): (&Inbound<'_>, &Facts<'_>),
-        clocks: &[Option<Clock>; MAX_LAYERS],
+        layers: &[Layer; MAX_LAYERS],
         send: &mut F,
     ) -> Result<(), Drop>
     where
@@ -338,9 +339,9 @@ impl Subscription {
             if !self.timeline.in_order(packet.sequence) {
                 return self.offer_late(packet, facts, mapping, send);
             }
-            self.pass_boundary(packet, facts);
+            self.pass_boundary(packet, facts, layers);
         } else if self.may_start(packet, facts) {
-            self.start(now, packet, facts, clocks);
+            self.start(now, packet, facts, layers);
         } else {
             return Ok(());
         }
@@ -399,7 +400,12 @@ impl Subscription {
 
     /// Between two pictures of the layer that goes out, the layers inside it may change.
     #[inline]
-    fn pass_boundary(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>) {
+    fn pass_boundary(
+        &mut self,
+        packet: &Inbound<'_>,
+        facts: &Facts<'_>,
+        layers: &[Layer; MAX_LAYERS],
+    ) {
         if self.picture_time == Some(packet.timestamp) {
             return;
         }
@@ -416,7 +422,9 @@ impl Subscription {
         if facts.key {
             cap = wanted;
         } else if cap.temporal < wanted.temporal {
-            cap.temporal = lifted(cap.temporal, wanted.temporal, facts);
+            let layer = layers.get(usize::from(packet.layer));
+            let structure = layer.and_then(Layer::structure);
+            cap.temporal = lifted(cap.temporal, wanted.temporal, (facts, structure));
         }
         if cap != lower {
             // Packets not seen yet may belong to a picture that was left out: they stay under the
@@ -447,9 +455,9 @@ impl Subscription {
         now: Time,
         packet: &Inbound<'_>,
         facts: &Facts<'_>,
-        clocks: &[Option<Clock>; MAX_LAYERS],
+        layers: &[Layer; MAX_LAYERS],
     ) {
-        let timestamp = self.timestamp_shift(now, packet, clocks);
+        let timestamp = self.timestamp_shift(now, packet, layers);
         let shift = match &self.last {
             Some(last) => facts.pictures.following(&last.pictures, self.unseen, timestamp),
             None => Shift { timestamp, ..Shift::default() },
@@ -467,7 +475,7 @@ impl Subscription {
         &self,
         now: Time,
         packet: &Inbound<'_>,
-        clocks: &[Option<Clock>; MAX_LAYERS],
+        layers: &[Layer; MAX_LAYERS],
     ) -> u32 {
         let Some(last) = self.last else { return 0 };
         let present = self.timeline.form().shift.timestamp;
@@ -478,7 +486,7 @@ impl Subscription {
         let rate = packet.codec.clock_rate();
         let elapsed = ticks(now.since(last.at), rate);
         let by_arrival = last.timestamp.wrapping_add(elapsed as u32);
-        let clock = |layer: u8| clocks.get(usize::from(layer)).copied().flatten();
+        let clock = |layer: u8| layers.get(usize::from(layer)).and_then(|layer| layer.clock);
         let by_clock =
             last.layer.and_then(clock).zip(clock(packet.layer)).map(|(old, new)| {
                 present.wrapping_add(translate(packet.timestamp, &new, &old, rate))
@@ -636,7 +644,7 @@ fn within(facts: &Facts<'_>, cap: Cap) -> bool {
 }
 
 /// The highest temporal layer that may go out from this picture on.
-fn lifted(present: u8, wanted: u8, facts: &Facts<'_>) -> u8 {
+fn lifted(present: u8, wanted: u8, (facts, structure): (&Facts<'_>, Option<&dd::Structure>)) -> u8 {
     match facts.lift {
         Lift::No => present,
         // A sync frame needs only layer zero, but what follows between needs the layers below: one
@@ -645,10 +653,10 @@ fn lifted(present: u8, wanted: u8, facts: &Facts<'_>) -> u8 {
         Lift::ToOwn => present,
         Lift::ToAny if facts.temporal <= present => wanted,
         Lift::ToAny => present,
-        Lift::Described(structure, descriptor) => {
-            let most = offhook_wire::dd::Layers { spatial: u8::MAX, temporal: wanted };
-            match structure.indication(&descriptor, most) {
-                Some(offhook_wire::dd::Indication::Switch) => wanted,
+        Lift::Described(descriptor) => {
+            let most = dd::Layers { spatial: u8::MAX, temporal: wanted };
+            match structure.and_then(|structure| structure.indication(&descriptor, most)) {
+                Some(dd::Indication::Switch) => wanted,
                 _ => present,
             }
         }

@@ -106,49 +106,86 @@ impl Track {
         ended
     }
 
-    /// Offer a packet to every subscription.
+    /// Offer packets to every subscription: what arrived together goes out receiver by receiver, so
+    /// that what is known of a receiver is fetched once and its packets stand side by side.
     #[inline]
-    pub(crate) fn route<F>(
+    pub(crate) fn route<'p, F>(
         &mut self,
         now: Time,
-        packet: &Inbound<'_>,
+        packets: impl Iterator<Item = Inbound<'p>>,
         (config, counters): (&Config, &mut Counters<Drop>),
         send: &mut F,
-    ) -> Result<Passed, Drop>
+    ) -> Passed
     where
         F: FnMut(u32, &Outgoing<'_>),
     {
+        let mut passed = Passed::default();
+        let mut batch = Batch::default();
+        for packet in packets {
+            let spec = match self.admit(&packet) {
+                Ok(spec) => spec,
+                Err(reason) => {
+                    counters.add(reason);
+                    continue;
+                }
+            };
+            if spec.kind == MediaKind::Audio && spec.origin == Origin::Local {
+                passed.heard |= self.hear(now, &packet);
+            }
+            let changed = self.note_alive(now, packet.layer, config.layer_timeout);
+            let described = Described::of(&packet);
+            // What is offered is judged by the layers as they were when it came.
+            if changed || described.brings_structure() || batch.is_full() {
+                self.pass_on(now, &mut batch, counters, send);
+            }
+            if changed {
+                self.retarget();
+                (passed.asks, passed.changed) = (true, true);
+            }
+            let Some(layer) = self.layers.get_mut(usize::from(packet.layer)) else { continue };
+            let (index, facts) = (packet.layer, layer.inspect(now, &packet, described));
+            batch.push(packet, facts);
+            if facts.key {
+                self.pass_on(now, &mut batch, counters, send);
+                self.note_key_frame(index);
+                passed.asks = true;
+            }
+        }
+        self.pass_on(now, &mut batch, counters, send);
+        passed
+    }
+
+    /// Whether a packet may pass at all.
+    #[inline]
+    fn admit(&mut self, packet: &Inbound<'_>) -> Result<TrackSpec, Drop> {
         let spec = self.spec.ok_or(Drop::UnknownTrack)?;
         if packet.layer >= spec.layers {
             return Err(Drop::UnknownLayer);
         }
         let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
-        layer.admit(packet.sequence)?;
-        if self.muted {
-            return Err(Drop::Muted);
-        }
-        let mut passed = Passed::default();
-        if spec.kind == MediaKind::Audio && spec.origin == Origin::Local {
-            passed.heard = self.hear(now, packet);
-        }
-        if self.note_alive(now, packet.layer, config.layer_timeout) {
-            self.retarget();
-            (passed.asks, passed.changed) = (true, true);
-        }
-        let clocks = [0, 1, 2, 3].map(|index: usize| self.layers.get(index).and_then(|l| l.clock));
-        let layer = self.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownLayer)?;
-        let facts = layer.inspect(now, packet);
-        let key = facts.key;
+        layer.seen.insert(packet.sequence)?;
+        if self.muted { Err(Drop::Muted) } else { Ok(spec) }
+    }
+
+    #[inline]
+    fn pass_on<F>(
+        &mut self,
+        now: Time,
+        batch: &mut Batch<'_>,
+        counters: &mut Counters<Drop>,
+        send: &mut F,
+    ) where
+        F: FnMut(u32, &Outgoing<'_>),
+    {
         for subscription in &mut self.subscriptions {
-            if let Err(reason) = subscription.offer(now, (packet, &facts), &clocks, send) {
-                counters.add(reason);
+            for (packet, facts) in batch.items() {
+                let offered = subscription.offer(now, (packet, facts), &self.layers, send);
+                if let Err(reason) = offered {
+                    counters.add(reason);
+                }
             }
         }
-        if key {
-            self.note_key_frame(packet.layer);
-            passed.asks = true;
-        }
-        Ok(passed)
+        batch.clear();
     }
 
     fn hear(&mut self, now: Time, packet: &Inbound<'_>) -> bool {
@@ -317,39 +354,91 @@ impl KeyFrames {
     }
 }
 
+/// Packets of one track that are offered together, in the order in which they came.
+#[derive(Default)]
+struct Batch<'p> {
+    items: [Option<(Inbound<'p>, Facts<'p>)>; BATCH],
+    len: usize,
+}
+
+/// A frame of 1080p at 4 Mbit/s is about so many packets.
+const BATCH: usize = 16;
+
+impl<'p> Batch<'p> {
+    fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    fn push(&mut self, packet: Inbound<'p>, facts: Facts<'p>) {
+        if let Some(place) = self.items.get_mut(self.len) {
+            *place = Some((packet, facts));
+            self.len += 1;
+        }
+    }
+
+    fn items(&self) -> impl Iterator<Item = &(Inbound<'p>, Facts<'p>)> {
+        self.items.iter().take(self.len).flatten()
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+}
+
+/// The dependency descriptor of a packet, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described<'p>(Option<dd::Descriptor<'p>>);
+
+impl<'p> Described<'p> {
+    #[inline]
+    fn of(packet: &Inbound<'p>) -> Self {
+        let value = packet.carried.value(Extension::DependencyDescriptor);
+        Self(value.and_then(|value| dd::Descriptor::parse(value).ok()))
+    }
+
+    /// Later packets mean something else.
+    fn brings_structure(&self) -> bool {
+        self.0.is_some_and(|descriptor| descriptor.has_structure)
+    }
+}
+
 /// What selecting and numbering need to know about a packet, found once for all subscribers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts<'t> {
+pub(crate) struct Facts<'p> {
     /// Somebody may start here.
     pub key: bool,
     pub temporal: u8,
     pub spatial: u8,
     pub pictures: Pictures,
-    pub lift: Lift<'t>,
+    pub lift: Lift<'p>,
 }
 
 /// When a higher temporal layer may be added.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Lift<'t> {
+pub(crate) enum Lift<'p> {
     /// Nothing is known before the next key frame.
     No,
     /// To this frame's own layer (VP8 layer sync).
     ToOwn,
     /// To any, after a picture of a layer that is received already (VP9 switching up point).
     ToAny,
-    /// As the dependency descriptor says.
-    Described(&'t dd::Structure, dd::Descriptor<'t>),
+    /// As the dependency descriptor says, by the layer's structure.
+    Described(dd::Descriptor<'p>),
 }
 
 impl Layer {
-    /// Remember the packet; what is wrong with it, if anything.
-    #[inline]
-    pub(crate) fn admit(&mut self, sequence: u64) -> Result<(), Drop> {
-        self.seen.insert(sequence)
+    /// What the dependency descriptors of its packets refer to.
+    pub(crate) fn structure(&self) -> Option<&dd::Structure> {
+        self.structure.as_ref()
     }
 
     /// Find out about a packet.
-    pub(crate) fn inspect<'t>(&'t mut self, now: Time, packet: &Inbound<'t>) -> Facts<'t> {
+    pub(crate) fn inspect<'p>(
+        &mut self,
+        now: Time,
+        packet: &Inbound<'p>,
+        Described(descriptor): Described<'p>,
+    ) -> Facts<'p> {
         let description = &packet.description;
         let mut key = description.starts_key_frame();
         if let Description::H264(d) = description {
@@ -373,8 +462,6 @@ impl Layer {
         {
             self.spatial_top = self.spatial_top.max(layers.saturating_sub(1));
         }
-        let value = packet.carried.value(Extension::DependencyDescriptor);
-        let descriptor = value.and_then(|value| dd::Descriptor::parse(value).ok());
         if let Some(descriptor) = &descriptor
             && descriptor.has_structure
         {
@@ -396,7 +483,7 @@ impl Layer {
                     && let Some(layers) = structure.layers(&descriptor)
                 {
                     facts.temporal = layers.temporal;
-                    facts.lift = Lift::Described(structure, descriptor);
+                    facts.lift = Lift::Described(descriptor);
                 }
             }
             _ => {}

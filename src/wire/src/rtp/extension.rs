@@ -111,35 +111,60 @@ pub(super) fn write<'x, I>(out: &mut [u8], extensions: I) -> Option<usize>
 where
     I: Iterator<Item = (u8, &'x [u8])> + Clone,
 {
-    let mut one_byte = true;
-    let mut any = false;
-    for (id, value) in extensions.clone() {
-        any = true;
-        one_byte &= (1..=14).contains(&id) && (1..=16).contains(&value.len());
-        if id == 0 || value.len() > 255 {
-            return None;
-        }
-    }
-    if !any {
+    // Nearly every packet fits the one-byte form, so it is tried instead of looked into first.
+    let (profile, end) = match write_one_byte(out, extensions.clone()) {
+        Some(end) => (ONE_BYTE, end),
+        None => (TWO_BYTE, write_two_byte(out, extensions)?),
+    };
+    if end == HEAD {
         return Some(0);
     }
-    let mut at = 4;
+    let padded = end.next_multiple_of(4);
+    out.get_mut(end..padded)?.fill(0);
+    let words = u16::try_from((padded - HEAD) / 4).ok()?;
+    let [p0, p1, w0, w1, ..] = out else { return None };
+    ([*p0, *p1], [*w0, *w1]) = (profile.to_be_bytes(), words.to_be_bytes());
+    Some(padded)
+}
+
+/// The words before the elements.
+const HEAD: usize = 4;
+
+/// Where the elements end; `None` when one does not fit the form or the buffer.
+#[inline]
+fn write_one_byte<'x>(
+    out: &mut [u8],
+    extensions: impl Iterator<Item = (u8, &'x [u8])>,
+) -> Option<usize> {
+    let mut at = HEAD;
     for (id, value) in extensions {
-        if one_byte {
-            *out.get_mut(at)? = (id << 4) | (value.len() as u8).wrapping_sub(1);
-            at += 1;
-        } else {
-            out.get_mut(at..at + 2)?.copy_from_slice(&[id, value.len() as u8]);
-            at += 2;
+        let len = value.len();
+        if !(1..=14).contains(&id) || !(1..=16).contains(&len) {
+            return None;
         }
+        let (head, rest) = out.get_mut(at..at + 1 + len)?.split_first_mut()?;
+        *head = (id << 4) | (len as u8 - 1);
+        rest.copy_from_slice(value);
+        at += 1 + len;
+    }
+    Some(at)
+}
+
+#[cold]
+fn write_two_byte<'x>(
+    out: &mut [u8],
+    extensions: impl Iterator<Item = (u8, &'x [u8])>,
+) -> Option<usize> {
+    let mut at = HEAD;
+    for (id, value) in extensions {
+        if id == 0 {
+            return None;
+        }
+        let len = u8::try_from(value.len()).ok()?;
+        out.get_mut(at..at + 2)?.copy_from_slice(&[id, len]);
+        at += 2;
         out.get_mut(at..at + value.len())?.copy_from_slice(value);
         at += value.len();
     }
-    let padded = at.next_multiple_of(4);
-    out.get_mut(at..padded)?.fill(0);
-    let profile = if one_byte { ONE_BYTE } else { TWO_BYTE };
-    let words = u16::try_from((padded - 4) / 4).ok()?;
-    out.get_mut(..2)?.copy_from_slice(&profile.to_be_bytes());
-    out.get_mut(2..4)?.copy_from_slice(&words.to_be_bytes());
-    Some(padded)
+    Some(at)
 }
