@@ -115,6 +115,9 @@ pub struct Timeouts {
     pub quality: Duration,
     /// How long `stop` waits for each thread.
     pub stop: Duration,
+    /// How long a worker that was woken by a packet waits for the rest of the burst, so that it is forwarded together.
+    /// Only a worker with a tenth of a core's work does: with less, there is little to save.
+    pub linger: Duration,
 }
 
 impl Default for Timeouts {
@@ -125,6 +128,9 @@ impl Default for Timeouts {
             history: Duration::from_millis(1500),
             quality: Duration::from_secs(3),
             stop: Duration::from_secs(3),
+            // Of none, 100 us and 500 us the best in the limits benchmark: a fifth less CPU than none, and less delay
+            // at p99 than 500 us.
+            linger: Duration::from_micros(100),
         }
     }
 }

@@ -188,6 +188,8 @@ pub struct Snapshot {
     pub handshakes: u64,
     /// Packet slots free now.
     pub free_slots: u64,
+    /// Thousandths of a core that the workers used lately, in all.
+    pub busy: u64,
 }
 
 impl Snapshot {
@@ -204,6 +206,7 @@ impl Snapshot {
         self.egress = self.egress.saturating_add(other.egress);
         self.handshakes = self.handshakes.saturating_add(other.handshakes);
         self.free_slots = self.free_slots.saturating_add(other.free_slots);
+        self.busy = self.busy.saturating_add(other.busy);
     }
 
     /// Become a copy without allocating.
@@ -215,7 +218,7 @@ impl Snapshot {
         copy(&mut self.channels, &other.channels);
         (self.legs, self.rooms, self.tracks) = (other.legs, other.rooms, other.tracks);
         (self.egress, self.handshakes) = (other.egress, other.handshakes);
-        self.free_slots = other.free_slots;
+        (self.free_slots, self.busy) = (other.free_slots, other.busy);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::rings::{Outbox, Waker};
 use crate::socket::pin_thread;
 use crate::tunnel::Tunnel;
 use crate::{Config, Snapshot};
+pub(crate) use placements::Busy;
 use placements::Placements;
 pub use stepped::SteppedNode;
 

@@ -587,6 +587,15 @@ fn bound_port(fd: &OwnedFd) -> io::Result<u16> {
     from_raw(&name).map(|address| address.port()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
+/// CPU time that the calling thread has used, user and system.
+pub(crate) fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` outlives the call. It cannot fail for a thread's own clock; it would leave zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
 /// Keep the calling thread on the `nth` core that the process may use (modulo their number).
 pub(crate) fn pin_thread(nth: usize) -> io::Result<()> {
     // SAFETY: a `cpu_set_t` is plain bits, for which all zeroes is a valid value; it outlives both calls with its size.

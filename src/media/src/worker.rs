@@ -1,13 +1,13 @@
 //! A worker: one thread, one socket, the legs that live on it. One turn of its loop: read the clock once,
-//! receive a batch,
-//! forward, take what other workers hand over, send everything grouped by destination, then a bounded share of commands
-//! and timers.
+//! receive some batches, take what other workers hand over, forward all of it, send what goes to one destination
+//! together; before that a bounded share of commands, after it timers.
 //!
 //! Nothing per packet locks, allocates, logs, or reads a clock. Start at [`Worker::turn`].
 
 mod contact;
 mod control;
 mod egress;
+mod forward;
 mod leg;
 mod opening;
 mod peers;
@@ -31,13 +31,15 @@ use rtrb::Consumer;
 use crate::address::FastMap;
 use crate::association::{Datagram, FromAssociation, ToAssociation};
 use crate::clock::Clock;
+use crate::node::Busy;
 use crate::rings::{Outbox, Waker};
 use crate::slots::{Arena, History};
-use crate::socket::{Inbox, RECEIVE_BATCH, UdpSocket};
+use crate::socket::{Inbox, RECEIVE_BATCH, UdpSocket, thread_cpu};
 use crate::transmit::Transmit;
 use crate::tunnel::{Arrivals, Departures};
 use crate::{Config, Count, OnEvent, Snapshot};
 use egress::Exit;
+use forward::{GATHERED, Waiting};
 use leg::{Leg, Out};
 pub(crate) use peers::Link;
 
@@ -55,6 +57,8 @@ pub(crate) struct Parts {
     pub(crate) links: Vec<Option<Link>>,
     pub(crate) tunnel: Option<(Arrivals, Departures)>,
     pub(crate) stopping: Arc<AtomicBool>,
+    /// Where it tells how busy it is.
+    pub(crate) busy: Arc<Busy>,
     pub(crate) rng: Rng,
 }
 
@@ -107,8 +111,13 @@ struct Core {
     /// By track, the other workers with receivers, one bit each.
     wanted: FastMap<TrackId, u64>,
     published: Arc<Mutex<Snapshot>>,
+    busy: Arc<Busy>,
+    /// CPU time used when that was told last, and when.
+    told: (Duration, Time),
     next_publish: Time,
     next_expiry: Time,
+    /// Packets of this turn that have not been forwarded yet.
+    waiting: Vec<Waiting>,
     /// Plain RTCP while it is read.
     scratch: Vec<u8>,
 }
@@ -149,12 +158,16 @@ struct Attachment {
     receivers: u32,
 }
 
+/// Batches received in one turn, while there is more: what a turn receives of one track is forwarded together.
+const RECEIVES: usize = 4;
 /// Commands taken in one turn.
 const COMMANDS: usize = 32;
 /// Least time between two looks at the timers.
 const TICK: Duration = Duration::from_millis(10);
 /// Longest sleep, and how often the counters are published.
 const PUBLISH: Duration = Duration::from_millis(250);
+/// Thousandths of a core from which on a worker lingers.
+const LINGERS: u64 = 100;
 /// Slots looked at when the counters are published, to take back those that others held after traffic has ceased.
 const RECLAIM: usize = 1024;
 /// Most workers: one bit each in [`Track::workers`].
@@ -167,7 +180,7 @@ impl Worker {
         let (arrivals, departures) = parts.tunnel.unzip();
         let exit = Exit {
             socket: parts.socket,
-            transmit: Transmit::new(legs, departures),
+            transmit: Transmit::new(departures),
             outs: (0..legs).map(|_| Out::default()).collect(),
             figures: Snapshot::default(),
         };
@@ -199,8 +212,11 @@ impl Worker {
             attachments: FastMap::default(),
             wanted: FastMap::default(),
             published: Arc::default(),
+            busy: parts.busy,
+            told: (Duration::ZERO, Time::ZERO),
             next_publish: Time::ZERO,
             next_expiry: Time::ZERO,
+            waiting: Vec::with_capacity(GATHERED),
             scratch: vec![0; 2048],
         };
         Self { inbox: Inbox::new(), core, stopping: parts.stopping }
@@ -235,17 +251,14 @@ impl Worker {
         let mut busy = core.take_commands(now);
         busy |= core.take_answers(now);
         busy |= core.take_notes(now);
-        let received = core.exit.socket.receive(&mut self.inbox).unwrap_or(0);
-        if received > 0 {
-            core.exit.figures.counts.add(Count::ReceiveCalls);
-            core.exit.figures.counts.add_many(Count::MessagesReceived, received as u64);
-            for message in self.inbox.messages() {
-                core.handle_message(now, &message);
-            }
+        let mut more = true;
+        for _ in 0..RECEIVES {
+            more = more && core.receive(now, &mut self.inbox);
         }
-        busy |= received == RECEIVE_BATCH;
+        busy |= more;
         busy |= core.take_tunnelled(now);
         busy |= core.take_handoffs(now);
+        core.forward(now);
         core.ask_for_key_frames(now);
         core.exit.flush();
         if now >= core.next_due && now.since(core.last_tick) >= TICK {
@@ -261,6 +274,19 @@ impl Worker {
 }
 
 impl Core {
+    /// Take one batch from the socket. True when more may be waiting.
+    fn receive(&mut self, now: Time, inbox: &mut Inbox) -> bool {
+        let received = self.exit.socket.receive(inbox).unwrap_or(0);
+        if received > 0 {
+            self.exit.figures.counts.add(Count::ReceiveCalls);
+            self.exit.figures.counts.add_many(Count::MessagesReceived, received as u64);
+            for message in inbox.messages() {
+                self.handle_message(now, &message);
+            }
+        }
+        received == RECEIVE_BATCH
+    }
+
     fn sleep(&mut self, now: Time) {
         self.exit.figures.counts.add(Count::Sleeps);
         let tick = self.next_due.max(self.last_tick + TICK);
@@ -272,6 +298,10 @@ impl Core {
                 && self.arrivals.as_ref().is_none_or(Arrivals::is_empty)
         };
         self.waker.sleep(Some(&self.exit.socket), timeout, idle);
+        let linger = self.config.timeouts.linger;
+        if self.exit.figures.busy >= LINGERS && !linger.is_zero() {
+            std::thread::sleep(linger);
+        }
     }
 
     /// Wake those for whom something was put into a ring.
@@ -287,6 +317,7 @@ impl Core {
 
     fn publish(&mut self, now: Time) {
         self.next_publish = now + PUBLISH;
+        self.tell_busy(now);
         self.arena.reclaim(RECLAIM);
         let Exit { transmit, figures, .. } = &mut self.exit;
         transmit.count(&mut figures.counts, &mut figures.drops);
@@ -301,6 +332,19 @@ impl Core {
             for room in self.rooms.iter().flatten() {
                 published.routing.merge(room.router.counters());
             }
+        }
+    }
+
+    /// How much of its core this thread used since it was told last.
+    fn tell_busy(&mut self, now: Time) {
+        let (used, (before, since)) = (thread_cpu(), self.told);
+        let span = now.since(since);
+        if span >= PUBLISH / 2 {
+            let used_now = used.saturating_sub(before).as_micros() * 1000;
+            let busy = used_now.checked_div(span.as_micros()).unwrap_or(0);
+            self.exit.figures.busy = busy.min(1000) as u64;
+            self.busy.tell(busy.min(1000) as u32);
+            self.told = (used, now);
         }
     }
 

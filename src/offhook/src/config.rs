@@ -92,6 +92,7 @@ pub struct Media {
     pub handshakes: usize,
     pub slots: usize,
     pub message_bytes: usize,
+    pub linger_us: u64,
     pub setup_timeout_ms: u64,
     pub consent_timeout_ms: u64,
 }
@@ -235,6 +236,7 @@ impl Default for Media {
             handshakes: node.limits.handshakes,
             slots: node.limits.slots,
             message_bytes: node.limits.message_bytes,
+            linger_us: u64::try_from(node.timeouts.linger.as_micros()).unwrap_or(u64::MAX),
             setup_timeout_ms: millis(node.timeouts.setup),
             consent_timeout_ms: millis(node.timeouts.consent),
         }

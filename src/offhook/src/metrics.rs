@@ -125,6 +125,7 @@ fn media(snapshot: &Snapshot) -> Vec<MetricFamily> {
                 ("egress", snapshot.egress as usize),
                 ("handshakes", snapshot.handshakes as usize),
                 ("free_slots", snapshot.free_slots as usize),
+                ("busy", snapshot.busy as usize),
             ],
         ),
     ]

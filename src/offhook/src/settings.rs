@@ -45,6 +45,7 @@ pub fn media(config: &Config) -> offhook_media::Config {
         timeouts: offhook_media::Timeouts {
             setup: ms(media.setup_timeout_ms),
             consent: ms(media.consent_timeout_ms),
+            linger: Duration::from_micros(media.linger_us.min(1000)),
             ..defaults.timeouts
         },
     }

@@ -10,7 +10,7 @@ use offhook_types::media::{Candidate, Event};
 use offhook_types::{Rng, WorkerId};
 use rtrb::Consumer;
 
-use super::placements::Placements;
+use super::placements::{Busy, Placements};
 use super::{AssociationDoor, OnEvent, RESERVED, Shared, StartError, WorkerDoor};
 use crate::Config;
 use crate::address::{advertised, inside};
@@ -40,7 +40,8 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
     let clock = Clock::start();
     let certificate = Arc::new(Certificate::generate()?);
     let stopping = Arc::new(AtomicBool::new(false));
-    let placements = Arc::new(Mutex::new(Placements::new(usize::from(config.workers))));
+    let busy: Vec<Arc<Busy>> = (0..config.workers).map(|_| Arc::default()).collect();
+    let placements = Arc::new(Mutex::new(Placements::new(busy.clone())));
     let on_event = watch(on_event, placements.clone());
     let sockets = bind(&config)?;
     let wakers = (0..config.workers).map(|_| Waker::new()).collect::<Result<Vec<_>, _>>()?;
@@ -57,8 +58,8 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
     let (machines, association_doors, sides) =
         association_threads(&shared, &sockets, &wakers, threads)?;
     let (mut workers, mut worker_doors, mut tunnels) = (Vec::new(), Vec::new(), Vec::new());
-    let rows = links(&wakers).into_iter().zip(sides);
-    for ((nth, (links, associations)), (socket, waker)) in
+    let rows = links(&wakers).into_iter().zip(sides).zip(busy);
+    for ((nth, ((links, associations), busy)), (socket, waker)) in
         (0u16..).zip(rows).zip(sockets.into_iter().zip(wakers))
     {
         let candidates = candidates(&config, &socket);
@@ -81,6 +82,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
             links,
             tunnel,
             stopping: stopping.clone(),
+            busy,
             rng: Rng::from_seed(RandomState::new().hash_one(nth)),
         });
         worker_doors.push(WorkerDoor {

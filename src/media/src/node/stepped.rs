@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use offhook_types::media::{Command, Fingerprint, Placement};
-use offhook_types::{RoomId, WorkerId};
+use offhook_types::{RoomId, Time, WorkerId};
 
 use super::{OnEvent, Refused, Shared, StartError, assembly};
 use crate::association::Associations;
@@ -45,6 +45,16 @@ impl SteppedNode {
     pub fn turn_worker(&mut self, worker: WorkerId) -> bool {
         let now = self.clock.now();
         self.workers.get_mut(usize::from(worker.0)).is_some_and(|worker| worker.turn(now))
+    }
+
+    /// One turn of one worker as if it were `now`.
+    pub fn turn_worker_at(&mut self, now: Time, worker: WorkerId) -> bool {
+        self.workers.get_mut(usize::from(worker.0)).is_some_and(|worker| worker.turn(now))
+    }
+
+    /// The time by its clock.
+    pub fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// Like [`Node::place`].

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use offhook_rtc::srtp::{Payload, Protected};
 use offhook_sfu::{Inbound, Outgoing};
 use offhook_types::{Ssrc, Time};
 use offhook_wire::rtp;
@@ -40,15 +41,15 @@ impl Exit {
         original: Option<[u8; 2]>,
     ) -> Result<(), Drop> {
         let out = self.outs.get_mut(leg as usize).ok_or(Drop::NoPath)?;
-        let (Some(protect), Some(way)) = (&mut out.protect, out.way) else {
+        let (Some(protect), Some(way)) = (&mut out.protect, &out.way) else {
             return Err(Drop::NoPath);
         };
-        let (place, bytes) = self.transmit.space(&self.socket, leg, way).ok_or(Drop::NoPath)?;
+        let bytes = self.transmit.space(&self.socket, (leg, way)).ok_or(Drop::NoPath)?;
         // No transport-wide number is written as long as nothing estimates the way to the receiver. It also keeps a
         // packet that is sent again under its own number equal to the first, without which GCM would not be secure.
         let header = packet.write_header(bytes, None).ok_or(Drop::HeaderTooLong)?;
-        let len = if original.is_none() && packet.patch.is_empty() {
-            protect.protect_rtp(packet.sequence, header, packet.payload, bytes)
+        let payload = if original.is_none() && packet.patch.is_empty() {
+            Payload::Apart(packet.payload)
         } else {
             let mut end = header;
             if let Some(original) = original {
@@ -57,11 +58,14 @@ impl Exit {
                 end += 2;
             }
             let rest = bytes.get_mut(end..).ok_or(Drop::HeaderTooLong)?;
-            end += packet.write_payload(rest).ok_or(Drop::HeaderTooLong)?;
-            protect.protect_rtp_in_place(packet.sequence, header, end, bytes)
+            Payload::InPlace(end + packet.write_payload(rest).ok_or(Drop::HeaderTooLong)?)
         };
-        let len = len.ok_or(Drop::ProtectFailed)?;
-        self.transmit.commit(place, len);
+        let protected = protect.protect_rtp_unsigned(packet.sequence, header, payload, bytes);
+        let Protected { len, unsigned } = protected.ok_or(Drop::ProtectFailed)?;
+        if let Some(unsigned) = unsigned {
+            self.transmit.sign_later(unsigned);
+        }
+        self.transmit.commit(&self.socket, (leg, way), len);
         out.bytes += len as u64;
         self.figures.counts.add(Count::PacketsForwarded);
         self.figures.counts.add_many(Count::BytesForwarded, len as u64);
@@ -84,14 +88,12 @@ impl Exit {
         build: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> bool {
         let Some(out) = self.outs.get_mut(leg as usize) else { return false };
-        let (Some(protect), Some(way)) = (&mut out.protect, out.way) else { return false };
-        let Some((place, bytes)) = self.transmit.space(&self.socket, leg, way) else {
-            return false;
-        };
+        let (Some(protect), Some(way)) = (&mut out.protect, &out.way) else { return false };
+        let Some(bytes) = self.transmit.space(&self.socket, (leg, way)) else { return false };
         let room = bytes.len().min(RTCP_BYTES);
         let Some(len) = bytes.get_mut(..room).and_then(build) else { return false };
         let Some(len) = protect.protect_rtcp(len, bytes) else { return false };
-        self.transmit.commit(place, len);
+        self.transmit.commit(&self.socket, (leg, way), len);
         out.bytes += len as u64;
         true
     }

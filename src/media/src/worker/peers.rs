@@ -69,7 +69,7 @@ impl Link {
 }
 
 impl Core {
-    /// Route what other workers handed over. True when there is more.
+    /// Gather what other workers handed over. True when there is more.
     pub(super) fn take_handoffs(&mut self, now: Time) -> bool {
         let mut more = false;
         for worker in 0..self.links.len() {
@@ -81,22 +81,13 @@ impl Core {
                 }
                 let Ok(Handoff { track, slot }) = link.packets_in.pop() else { break };
                 if self.is_from(track, worker) {
-                    if let Err(reason) = self.route(now, track, slot) {
-                        self.exit.drop_one(reason);
-                    }
+                    self.forward_later(now, track, slot);
                 } else {
                     self.exit.drop_one(Drop::HandoffStale);
                 }
             }
         }
         more
-    }
-
-    fn is_from(&self, track: TrackId, worker: usize) -> bool {
-        self.tracks.get(&track).is_some_and(|track| match track.source {
-            Source::Remote(source) => usize::from(source.0) == worker,
-            Source::Local(_) => false,
-        })
     }
 
     /// Listen to the other workers. True when there is more.

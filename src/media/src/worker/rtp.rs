@@ -1,4 +1,5 @@
-//! Media from a publisher: unprotected into a slot, recognised, registered for feedback, and routed.
+//! Media from a publisher: unprotected into a slot, recognised, registered for feedback, and put where it is
+//! forwarded from (`forward.rs`).
 
 use std::sync::Arc;
 
@@ -9,9 +10,7 @@ use offhook_types::media::{CodecParams, Event, Extension, Ingress};
 use offhook_types::{Mid, Rid, Ssrc, Time, TrackId};
 use offhook_wire::rtp::{Header, Packet};
 
-use super::egress::inbound;
 use super::leg::{Leg, Role, Stream};
-use super::peers::Handoff;
 use super::{Core, Source};
 use crate::slots::{SLOT_BYTES, Slot};
 use crate::{Count, Drop};
@@ -67,7 +66,8 @@ impl Core {
                 if accepted.first || accepted.restarted {
                     self.layer_begins(now, index, &accepted, &slot);
                 }
-                self.route(now, accepted.track, slot)
+                self.forward_later(now, accepted.track, slot);
+                Ok(())
             }
             Err(reason) => {
                 self.arena.give(slot);
@@ -76,52 +76,14 @@ impl Core {
         }
     }
 
-    /// Hand a packet to everyone who receives its track, here and through other workers, and keep it.
-    pub(super) fn route(&mut self, now: Time, id: TrackId, slot: Arc<Slot>) -> Result<(), Drop> {
-        let Some(track) = self.tracks.get_mut(&id) else {
-            self.arena.give(slot);
-            return Err(Drop::RtpUnknownStream);
-        };
-        let room = self.rooms.get_mut(track.room as usize).and_then(Option::as_mut);
-        let packet = Packet::parse(slot.packet());
-        let (Some(room), Ok(packet)) = (room, packet) else {
-            self.arena.give(slot);
-            return Err(Drop::RtpMalformed);
-        };
-        let Some(inbound) = inbound(&slot, &packet, track) else {
-            self.arena.give(slot);
-            return Err(Drop::RtpMalformed);
-        };
-        if !track.muted {
-            let mut workers = track.workers;
-            while workers != 0 {
-                let worker = workers.trailing_zeros() as usize;
-                workers &= workers - 1;
-                let Some(link) = self.links.get_mut(worker).and_then(Option::as_mut) else {
-                    continue;
-                };
-                if link.packets_out.offer(Handoff { track: id, slot: slot.clone() }) {
-                    self.exit.figures.counts.add(Count::Handoffs);
-                } else {
-                    self.exit.figures.drops.add(Drop::HandoffFull);
-                }
-            }
-        }
-        let exit = &mut self.exit;
-        room.router.route(now, id, &inbound, &mut |leg, outgoing| exit.forward(leg, outgoing));
-        match track.history(slot.layer) {
-            Some(history) => history.keep(slot, &mut self.arena),
-            None => self.arena.give(slot),
-        }
-        Ok(())
-    }
-
     /// The first packet of a layer, or the first after its publisher began anew.
     #[cold]
     fn layer_begins(&mut self, now: Time, index: u32, accepted: &Accepted, slot: &Slot) {
         let (id, layer) = (accepted.track, slot.layer);
         let Some(leg) = self.leg(index).map(|leg| leg.id) else { return };
         if accepted.restarted {
+            // What came before is numbered as before.
+            self.forward(now);
             self.restart_layer(now, id, layer);
         }
         if accepted.first && !accepted.restarted {
