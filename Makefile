@@ -28,6 +28,9 @@ e2e: web         ## only the browser and SDK stories
 bench: web       ## CPU per forwarded packet, ratings, reservations, transcoded and whole phone calls, latency (release build)
 	@scripts/bench
 
+instructions:    ## instructions of the hot paths beside the committed numbers (valgrind); BLESS=1 accepts new ones
+	@cargo bench --locked -p offhook-media --bench instructions
+
 loadtest: web    ## the 1 to 50 video scenario against a server of its own (release build)
 	@scripts/loadtest
 
@@ -36,5 +39,5 @@ fuzz:            ## mutate every seed corpus for FUZZ_SECONDS (default 30) per t
 
 ci: test check   ## what continuous integration runs
 
-.PHONY: menu setup web run release check test e2e bench loadtest fuzz ci
+.PHONY: menu setup web run release check test e2e bench instructions loadtest fuzz ci
 .DEFAULT_GOAL := menu

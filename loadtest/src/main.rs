@@ -1,14 +1,16 @@
 //! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP or the LiveKit client protocol.
 //!
-//! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one, lets
-//! participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and what it
-//! cost the server. `video` does one scenario with the `webrtc` crate, a stack that shares no code with the server;
-//! `link` impairs the
-//! datagrams of clients that are not ours; `carrier` is the far end of phone calls, and `phone` places many. Everything is bounded in count and time.
+//! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one,
+//! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and
+//! what it cost the server. `video` does one scenario with the `webrtc` crate, a stack that shares no code with the
+//! server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far end of phone calls, and
+//! `phone` places many; `floor` is a minimal relay to hold ours against. Everything is bounded in count and time.
 
 mod caller;
 mod carrier;
 mod door;
+mod floor;
+mod minimal;
 mod phone;
 mod process;
 mod proxy;
@@ -44,6 +46,8 @@ enum Command {
     Carrier(carrier::Listen),
     /// Many calls over the phone network, from reservation to closed record.
     Phone(phone::Load),
+    /// A minimal relay loop by itself: the floor under every relay.
+    Floor(minimal::Options),
 }
 
 /// What to play and against whom.
@@ -101,6 +105,7 @@ fn main() -> Result<ExitCode> {
             Command::Video(load) => video::run(load).await,
             Command::Carrier(options) => carrier::run(options).await,
             Command::Phone(load) => phone::run(load).await,
+            Command::Floor(options) => minimal::run(&options),
         };
         done.map(|()| ExitCode::SUCCESS)
     })

@@ -1,249 +1,164 @@
-//! CPU time per forwarded packet of one worker, driven turn by turn over loopback: publishers send bursts of
-//! eight video
-//! packets outside the clock, then the worker's turns are timed by its thread's CPU time (user and system).
+//! CPU time per forwarded packet of the real worker, beside the floor: a minimal relay loop (loadtest/src/floor) that
+//! forwards the same packets to as many receivers in the same run, by turns. Publishers send bursts of eight packets of
+//! 1200 bytes outside the clock, then one relay or the other is timed by its thread's CPU time (user and system) until
+//! all is sent. The worker's legs are relay legs, so that no handshake is needed and receivers can be anywhere.
 //!
-//! Receivers' sockets merge (UDP_GRO) unless `PLAIN=1`, so that delivery, which loopback charges to the
-//! sender, weighs less.
-//! `PUBLISHERS` (1), `RECEIVERS` (50) of each, `SECONDS` (5), `BURST` (8).
+//! With root the receivers are behind a device that drops what it is given (ifb, with segmentation offload), in a
+//! namespace of our own; else they are sockets on the loopback, whose delivery is charged to both alike.
+//! `RUNS` (5), `TRIALS` a run (15), `ONLY` a part of a row's name.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::indexing_slicing)]
 
-#[path = "../tests/node/client.rs"]
-mod client;
+#[path = "../../../loadtest/src/floor.rs"]
+#[allow(dead_code)]
+mod floor;
+#[path = "relay/stepped.rs"]
+#[allow(dead_code)]
+mod stepped;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::net::SocketAddrV4;
 
-use client::{Client, Send, VP8, credentials, negotiated, vp8};
-use offhook_media::{Config, Count, Limits, SteppedNode, Timeouts};
-use offhook_rtc::srtp::Protect;
-use offhook_types::media::{
-    Command, Connection, Egress, Event, Ingress, Layer, OpenLeg, SrtpProfile, Want,
-};
-use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
+use floor::stage::{Sink, bind};
+use floor::{BURST, Publisher, Relay, Stage, thread_cpu};
+use offhook_types::media::SrtpProfile;
+use stepped::Stepped;
 
-const ROOM: RoomId = RoomId(1);
-/// 1200 bytes on the wire with header, extension and tag.
-const PAYLOAD: usize = 1200 - 12 - 8 - 16;
+/// How the packets of a row are protected toward the receivers.
+const PROFILES: [(SrtpProfile, &str); 3] = [
+    (SrtpProfile::AeadAes128Gcm, "AES-128-GCM"),
+    (SrtpProfile::AeadAes256Gcm, "AES-256-GCM"),
+    (SrtpProfile::Aes128CmSha1_80, "AES-CM SHA1"),
+];
+const SHAPES: [(usize, usize); 2] = [(1, 50), (20, 50)];
+/// Packets that a trial forwards at least: some milliseconds.
+const TRIAL: usize = 8000;
 
 fn main() {
-    let (publishers, receivers) = (number("PUBLISHERS", 1), number("RECEIVERS", 50));
-    let burst = number("BURST", 8) as u64;
-    let mut stage = Stage::new(publishers * (receivers + 1));
-    let cameras: Vec<usize> = (0..publishers).map(|_| stage.join()).collect();
-    for &camera in &cameras {
-        stage.publish(camera);
-    }
-    let viewers: Vec<usize> = (0..publishers * receivers).map(|_| stage.join()).collect();
-    for (nth, &viewer) in viewers.iter().enumerate() {
-        stage.subscribe(viewer, cameras[nth % publishers]);
-    }
-    for &viewer in &viewers {
-        stage.clients[viewer].enlarge(std::env::var_os("PLAIN").is_none());
-    }
-    let mut costs = Vec::new();
-    let end = Instant::now() + Duration::from_secs(number("SECONDS", 5) as u64);
-    let mut round = 0;
-    while Instant::now() < end || round < 20 {
-        let before = stage.forwarded();
-        for &camera in &cameras {
-            stage.burst(camera, round, burst);
+    let mut stage = Stage::enter();
+    match stage.sink {
+        Sink::Device(kind) => {
+            println!("receivers behind a device that drops ({kind}), sender side")
         }
-        let start = thread_cpu();
-        while stage.node.turn_worker(WorkerId(0)) {}
-        stage.node.turn_worker(WorkerId(0));
-        let spent = thread_cpu() - start;
-        let forwarded = stage.forwarded() - before;
-        if round > 5 {
-            costs.push(spent as f64 / forwarded.max(1) as f64);
-        }
-        viewers.iter().for_each(|&viewer| stage.clients[viewer].discard());
-        round += 1;
+        Sink::Loopback => println!("no root, no namespace: receivers are sockets on the loopback"),
     }
-    costs.sort_by(f64::total_cmp);
-    let at = |part: f64| costs[(costs.len() as f64 * part) as usize];
-    let snapshot = stage.node.snapshot();
-    let each =
-        |what| snapshot.counts.get(what) as f64 / snapshot.counts.get(Count::SendCalls) as f64;
-    println!(
-        "{publishers} x {receivers}, bursts of {burst}: median {:.0} ns, best tenth {:.0} ns a \
-         forwarded packet ({} rounds)",
-        at(0.5),
-        at(0.1),
-        costs.len()
-    );
-    println!(
-        "packets a send call {:.1}, messages a send call {:.1}; cipher alone: {}",
-        each(Count::PacketsForwarded),
-        each(Count::MessagesSent),
-        stage.cipher(&viewers)
-    );
-    for (what, many) in snapshot.drops.iter().filter(|(_, many)| *many > 0) {
-        println!("dropped: {what:?} {many}");
-    }
-}
-
-struct Stage {
-    node: SteppedNode,
-    clients: Vec<Client>,
-    legs: Vec<LegId>,
-    up: Arc<AtomicUsize>,
-}
-
-impl Stage {
-    fn new(legs: usize) -> Self {
-        let up = Arc::new(AtomicUsize::new(0));
-        let counter = up.clone();
-        let on_event = move |event: Event| {
-            if matches!(event, Event::LegUp { .. }) {
-                counter.fetch_add(1, Ordering::Relaxed);
+    println!("| what | floor ns | worker ns | best | ratio (median of runs) | range |");
+    println!("|---|---|---|---|---|---|");
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for shape in SHAPES {
+        for (profile, named) in PROFILES {
+            let name = format!("{} x {}, {named}", shape.0, shape.1);
+            if name.contains(&only) {
+                row(&mut stage, &name, shape, profile);
             }
-        };
-        let hour = Duration::from_secs(3600);
-        let unlimited = u32::MAX;
-        let config = Config {
-            base_port: 0,
-            advertise: vec![[127, 0, 0, 1].into()],
-            limits: Limits {
-                legs_per_worker: legs,
-                packets_per_second: unlimited,
-                bits_per_second: u64::from(unlimited),
-                ..Limits::default()
-            },
-            timeouts: Timeouts { consent: hour, setup: hour, ..Timeouts::default() },
-            receive_buffer: 64 << 20,
-            send_buffer: 64 << 20,
-            ..Config::default()
-        };
-        let node = SteppedNode::new(config, Arc::new(on_event)).unwrap();
-        Self { node, clients: Vec::new(), legs: Vec::new(), up }
-    }
-
-    fn join(&mut self) -> usize {
-        let serial = self.clients.len() as u64;
-        let placement = self.node.place(ROOM).unwrap();
-        let server = SocketAddr::new([127, 0, 0, 1].into(), placement.candidates[0].address.port());
-        let local = credentials(&format!("server{serial}"));
-        let mut client = Client::new(serial, server, local.clone());
-        client.never_wait();
-        let (leg, remote) = (placement.leg, Some(client.remote()));
-        let connection = Connection::Ice { local, remote, opens_channels: false };
-        let open = OpenLeg { leg, room: ROOM, connection };
-        self.node.send(Command::OpenLeg(open)).unwrap();
-        self.node.send(Command::SetNegotiated { leg, negotiated: negotiated() }).unwrap();
-        client.check();
-        while client.stun_answers.is_empty() {
-            while self.node.turn() {}
-            client.step();
-        }
-        client.shake_hands(self.node.fingerprint());
-        self.legs.push(leg);
-        while !client.is_up() || self.up.load(Ordering::Relaxed) < self.legs.len() {
-            while self.node.turn() {}
-            client.step();
-        }
-        self.clients.push(client);
-        self.clients.len() - 1
-    }
-
-    fn publish(&mut self, camera: usize) {
-        let ingress = Ingress {
-            track: TrackId(camera as u64),
-            kind: MediaKind::Video,
-            mid: Mid::new(b"1"),
-            layers: vec![Layer::default()],
-        };
-        self.node.send(Command::AddIngress { leg: self.legs[camera], ingress }).unwrap();
-    }
-
-    fn subscribe(&mut self, viewer: usize, camera: usize) {
-        let egress = Egress {
-            track: TrackId(camera as u64),
-            source: self.legs[camera],
-            kind: MediaKind::Video,
-            mid: Mid::new(b"1").unwrap(),
-            ssrc: Ssrc(500),
-            rtx: Some(Ssrc(501)),
-        };
-        let (leg, want) = (self.legs[viewer], Want::BEST);
-        self.node.send(Command::AddEgress { leg, egress, want }).unwrap();
-        while self.node.turn() {}
-    }
-
-    fn burst(&mut self, camera: usize, round: u64, packets: u64) {
-        let payload = vp8(round.is_multiple_of(50), round as u16 & 0x7fff, PAYLOAD);
-        for i in 0..packets {
-            self.clients[camera].send(&Send {
-                payload_type: VP8,
-                sequence: 1000 + round * packets + i,
-                timestamp: round as u32 * 3000,
-                ssrc: 10 + camera as u32,
-                payload: &payload,
-                mid: Some("1"),
-                transport: Some((round * packets + i) as u16),
-                ..Send::default()
-            });
         }
     }
+    if "two workers".contains(&only) {
+        two_workers(&mut stage);
+    }
+}
 
-    fn forwarded(&mut self) -> u64 {
-        self.node.snapshot().counts.get(Count::PacketsForwarded)
+/// How much more two workers forward than one: what one spends on a room, over what the busier of two spends on it. A
+/// worker of two decrypts or is handed each packet, and forwards it to half of the receivers.
+fn two_workers(stage: &mut Stage) {
+    let (shape, rounds) = ((1, 100), 10);
+    let mut one = Stepped::on(stage, 1, shape, SrtpProfile::AeadAes128Gcm);
+    let mut two = Stepped::on(stage, 2, shape, SrtpProfile::AeadAes128Gcm);
+    let mut gains = Vec::new();
+    for trial in 0..number("RUNS", 5) * number("TRIALS", 15) + 5 {
+        let alone = one.split_trial(stage, rounds)[0];
+        let shared = two.split_trial(stage, rounds).into_iter().max().unwrap();
+        if trial >= 5 {
+            gains.push(alone as f64 / shared as f64);
+        }
+    }
+    println!(
+        "two workers, 1 x 100, AES-128-GCM: forward **{:.2}** times what one does",
+        median(gains)
+    );
+}
+
+/// Measure one row: floor and worker alternate, trial by trial.
+fn row(
+    stage: &mut Stage,
+    name: &str,
+    (publishers, receivers): (usize, usize),
+    profile: SrtpProfile,
+) {
+    let mut floor = Floor::new(stage, publishers, receivers);
+    let mut worker = Stepped::new(stage, (publishers, receivers), profile);
+    let rounds = TRIAL.div_ceil(publishers * receivers * BURST);
+    for _ in 0..5 {
+        floor.trial(stage, rounds);
+        worker.trial(stage, rounds);
+    }
+    let (mut floors, mut workers, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..number("RUNS", 5) {
+        let mut run = [Vec::new(), Vec::new()];
+        for _ in 0..number("TRIALS", 15) {
+            run[0].push(floor.trial(stage, rounds));
+            run[1].push(worker.trial(stage, rounds));
+        }
+        let [low, high] = run.map(median);
+        floors.push(low);
+        workers.push(high);
+        ratios.push(high / low);
+    }
+    let least = |of: &[f64]| of.iter().copied().fold(f64::MAX, f64::min);
+    let most = ratios.iter().copied().fold(0.0, f64::max);
+    let (best, low) = (least(&workers), least(&ratios));
+    println!(
+        "| {name} | {:.0} | {:.0} | {best:.0} | **{:.2}** | {low:.2} to {most:.2} |",
+        median(floors),
+        median(workers),
+        median(ratios),
+    );
+    worker.explain();
+}
+
+/// The minimal relay with publishers of its own.
+struct Floor {
+    relay: Relay,
+    publishers: Vec<Publisher>,
+}
+
+impl Floor {
+    fn new(stage: &mut Stage, publishers: usize, receivers: usize) -> Self {
+        let socket = bind(64 << 20);
+        let server = floor::relay::address(&socket);
+        let mut relay = Relay::new(socket);
+        let add = |nth: usize| {
+            let key = ([nth as u8 + 1; 16], [9; 12]);
+            let cipher = floor::Cipher::new(&key.0, key.1);
+            let seal = move |at: (u32, u64), payload: &[u8], out: &mut [u8]| {
+                cipher.seal((at.0, at.1 & 0xffff), payload, out);
+            };
+            let publisher = Publisher::new(server, 77, Box::new(seal));
+            let receivers: Vec<SocketAddrV4> = stage.receivers(receivers);
+            relay.add(publisher.address().port(), (&key.0, key.1), &receivers);
+            publisher
+        };
+        let publishers = (0..publishers).map(add).collect();
+        Self { relay, publishers }
     }
 
-    /// What protecting alone costs with the receivers' keys in turn.
-    fn cipher(&self, viewers: &[usize]) -> String {
-        let mut profile = SrtpProfile::Aes128CmSha1_80;
-        let mut contexts: Vec<Protect> = viewers
-            .iter()
-            .filter_map(|&viewer| {
-                let keys = self.clients[viewer].keys()?;
-                profile = keys.profile;
-                Protect::new(keys.profile, &keys.remote)
-            })
-            .collect();
-        let (payload, mut out) = (vec![7; PAYLOAD], vec![0; 1600]);
-        out[0] = 0x80;
-        let mut best = f64::MAX;
-        for trial in 0..20 {
+    /// Nanoseconds a forwarded packet.
+    fn trial(&mut self, stage: &Stage, rounds: usize) -> f64 {
+        let (before, mut spent) = (self.relay.forwarded, 0);
+        for _ in 0..rounds {
+            self.publishers.iter_mut().for_each(|publisher| publisher.burst(false));
             let start = thread_cpu();
-            for i in 0..8u64 {
-                for context in &mut contexts {
-                    let sequence = trial * 8 + i;
-                    out[2..4].copy_from_slice(&(sequence as u16).to_be_bytes());
-                    context.protect_rtp(sequence, 20, &payload, &mut out).unwrap();
-                }
-            }
-            let packets = 8.0 * contexts.len() as f64;
-            best = best.min((thread_cpu() - start) as f64 / packets);
+            while self.relay.turn() {}
+            spent += thread_cpu() - start;
+            stage.drain();
         }
-        format!("{best:.0} ns ({profile:?})")
+        spent as f64 / (self.relay.forwarded - before) as f64
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
-
-/// User and system time of this thread in nanoseconds.
-fn thread_cpu() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-impl Client {
-    /// A large receive buffer, and merged delivery if wanted.
-    fn enlarge(&self, merged: bool) {
-        let set = |level, name, value: i32| {
-            let (fd, value) = (self.descriptor(), &raw const value);
-            // SAFETY: `value` points to an integer that outlives the call.
-            unsafe { libc::setsockopt(fd, level, name, value.cast(), 4) };
-        };
-        set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20);
-        if merged {
-            set(libc::SOL_UDP, libc::UDP_GRO, 1);
-        }
-    }
 }
