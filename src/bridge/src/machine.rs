@@ -296,6 +296,8 @@ impl Bridge {
         (from_room.late, from_room.concealed_ms) = (tally.late, tally.concealed);
         (from_room.played_ms, from_room.buffered_ms) = (tally.played, room.target_ms());
         from_room.mos = score(&from_room, PhoneCodec::Opus, carrier.reports.round_trip_us());
+        from_carrier.sent_mos = onward(&from_carrier, carrier.sent_codec(), from_room.mos);
+        from_room.sent_mos = onward(&from_room, Some(PhoneCodec::Opus), from_carrier.mos);
         Report { from_carrier, from_room, sent_codec: carrier.sent_codec(), received_codec }
     }
 }
@@ -310,6 +312,7 @@ fn figures(now: Time, reports: &Reports, last_sound: Option<Time>) -> Figures {
         round_trip_us: reports.round_trip_us(),
         sent,
         sent_lost,
+        sent_jitter_us: reports.sent_jitter_us(),
         silent_for: last_sound.map(|last| now.since(last)),
         ..Figures::default()
     }
@@ -325,6 +328,14 @@ fn score(figures: &Figures, codec: PhoneCodec, onward_us: u32) -> u16 {
     let delay_ms = (figures.round_trip_us / 2000).saturating_add(onward_us / 2000);
     let delay_ms = delay_ms.saturating_add(figures.buffered_ms).saturating_add(20);
     quality::mos(quality::Heard { codec, delay_ms, missing: missing.min(10_000) as u32 })
+}
+
+/// What a side hears: by its reports of the way from us, and no better than what came to us.
+fn onward(figures: &Figures, codec: Option<PhoneCodec>, came: u16) -> u16 {
+    let (Some(_), Some(codec)) = (figures.sent_jitter_us, codec) else { return 0 };
+    let received = figures.sent.saturating_sub(figures.sent_lost);
+    let way = Figures { received, lost: figures.sent_lost, late: 0, buffered_ms: 0, ..*figures };
+    score(&way, codec, 0).min(came)
 }
 
 impl Watch {

@@ -28,6 +28,7 @@ pub(super) struct Reports {
     round_trip_us: u32,
     /// What the other side reports of our stream.
     sent_lost: u64,
+    sent_jitter_us: Option<u32>,
     loss_percent: u8,
 }
 
@@ -55,6 +56,7 @@ impl Reports {
             gone: (0, 0),
             round_trip_us: 0,
             sent_lost: 0,
+            sent_jitter_us: None,
             loss_percent: 0,
         }
     }
@@ -137,6 +139,10 @@ impl Reports {
             return;
         }
         self.sent_lost = u64::try_from(block.total_lost).unwrap_or(0);
+        if let Some((.., clock)) = self.last_sent {
+            let micros = u64::from(block.jitter) * 1_000_000 / u64::from(clock.max(1));
+            self.sent_jitter_us = Some(u32::try_from(micros).unwrap_or(u32::MAX));
+        }
         let percent = u32::from(block.fraction_lost) * 100 / 256;
         // Up at once, down slowly: losses come in groups.
         let faded = self.loss_percent - self.loss_percent.div_ceil(4);
@@ -228,6 +234,11 @@ impl Reports {
         (self.sent, self.sent_lost)
     }
 
+    /// Jitter of our stream by the other side's reports; `None` where it makes none.
+    pub(super) fn sent_jitter_us(&self) -> Option<u32> {
+        self.sent_jitter_us
+    }
+
     /// What the other side loses of our stream lately.
     pub(super) fn loss_percent(&self) -> u8 {
         self.loss_percent
@@ -284,6 +295,7 @@ mod tests {
         a.handle(now + Duration::from_millis(80), &out[..len]);
         assert!(a.round_trip_us().abs_diff(60_000) < 100, "{}", a.round_trip_us());
         assert_eq!(a.sent_and_lost(), (100, 10));
+        assert_eq!((a.sent_jitter_us(), b.sent_jitter_us()), (Some(0), None));
         assert_eq!(a.loss_percent(), 9);
         assert_eq!(b.totals(), (100, 90));
     }

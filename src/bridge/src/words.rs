@@ -255,6 +255,11 @@ pub struct Figures {
     pub sent: u64,
     /// Of those, what that side reports lost.
     pub sent_lost: u64,
+    /// Their interarrival jitter there, in microseconds; `None` where that side makes no reports.
+    pub sent_jitter_us: Option<u32>,
+    /// Estimated mean opinion score in hundredths of what that side hears: no better than the worse half of its
+    /// way, ours from the other side or onward by the reports; zero where it makes none.
+    pub sent_mos: u16,
     /// Estimated mean opinion score in hundredths of what was heard (ITU-T G.107), 100 to 450; zero
     /// when nothing came.
     pub mos: u16,

@@ -163,7 +163,8 @@ impl Exchange {
             sources.into_iter().chain(proxy).collect::<Vec<_>>()
         };
         let mut peers: Vec<Peer> = enabled.flat_map(of).collect();
-        peers.sort_by_key(|peer| (peer.port.is_none(), u8::MAX - peer.prefix));
+        // Trunks that nothing else tells apart are told apart the same way after every start.
+        peers.sort_by_key(|peer| (peer.port.is_none(), u8::MAX - peer.prefix, peer.id));
         peers
     }
 

@@ -255,8 +255,8 @@ fn voice(report: &Report) -> Voice {
         to_carrier: Stream {
             packets: heard.sent.saturating_sub(heard.sent_lost),
             lost: heard.sent_lost,
-            jitter_us: report.from_room.jitter_us,
-            mos: report.from_room.mos,
+            jitter_us: heard.sent_jitter_us.unwrap_or(0),
+            mos: heard.sent_mos,
         },
     }
 }

@@ -6,7 +6,7 @@ use crate::authority::Authority;
 use crate::baresip::Baresip;
 use crate::caller::Caller;
 use crate::phone::AREA;
-use crate::phone_baresip::{FLOWS, packets, until_heard, until_heard_for};
+use crate::phone_baresip::{FLOWS, packets, until_heard_for};
 use crate::server::Server;
 use crate::sipp::free_port;
 
@@ -49,19 +49,22 @@ fn a_caller_with_encrypted_media_and_one_without_hear_each_other() {
     let number = format!("{AREA}0200");
     let room = json!({"account": "+12025550101", "room": "team"});
     server.admin("PUT", &format!("/v1/numbers/{number}"), &room);
-    // Both are at one address, so each trunk is known by its port; TLS comes from any.
+    // Both are at one address: one trunk is known by that with a port, the other has what comes from any.
     let port = free_port();
-    server.trunk("clear", port, &json!({"sources": [format!("127.0.0.1:{port}")]}));
+    let source = format!("127.0.0.1:{port}");
+    server.trunk("clear", port, &json!({"proxy": "sip:127.0.0.2", "sources": [source]}));
     trunk(&server, free_port());
     let secret = Baresip::secret_call(&server, &number, (&authority, "srtp-mand"));
     let clear = Baresip::call(&server, &number, "PCMU", port);
-    until_heard(&server, 2);
+    until_heard_for(&server, 2, REPORTED);
     clear.quit();
     secret.quit();
     let records = server.closed_records(2);
     for record in &records {
         assert!(packets(record, "from") >= FLOWS, "{record}");
         assert!(packets(record, "to") >= FLOWS, "{record}");
+        // Their reports came as well, and nothing was missing.
+        assert!(record["to_carrier_mos_hundredths"].as_u64() > Some(350), "{record}");
     }
     server.assert_at_rest();
 }
