@@ -41,7 +41,8 @@ fn of_country(code: &str, country: Country) -> Option<Service> {
 
 const EVERYWHERE: [&str; 2] = ["112", "911"];
 
-/// Country; one number for all, or for who is none of the three, such as rescuers at sea; police; ambulance; fire. Commas between several, a dash for none.
+/// Country; one number for all, or for who is none of the three, such as rescuers at sea; police;
+/// ambulance; fire. Commas between several, a dash for none.
 const NUMBERS: &str = "\
 AC 911,999 - - -
 AD 112 110 116 118
