@@ -100,9 +100,16 @@ pub fn dd(data: &[u8]) {
     let Ok(structure) = Structure::parse(&descriptor) else { return };
     if let Some(layers) = structure.layers(&descriptor) {
         assert!(layers.spatial < 4 && layers.temporal < 8);
-        structure.indication(&descriptor, layers);
+        structure.indications(&descriptor);
     }
-    structure.indication(&descriptor, Layers::default());
+    structure.target(Layers::default());
+    let active = structure.active(&descriptor).unwrap_or_default();
+    let mut copy = [0; 300];
+    let len = structure.activate(&descriptor, active).write(data, &mut copy);
+    if let Some(copy) = len.and_then(|len| copy.get(..len)) {
+        let again = Descriptor::parse(copy).map(|descriptor| structure.active(&descriptor));
+        assert_eq!(again, Ok(Some(active)));
+    }
 }
 
 /// The first datagram of a handshake.

@@ -28,6 +28,8 @@ pub struct Config {
     pub receive_buffer: usize,
     /// Socket send buffer in bytes. The kernel may grant less; that is logged.
     pub send_buffer: usize,
+    /// Most audio tracks of a room that are heard at a time, the loudest; zero is all.
+    pub voices: usize,
     /// What one peer, and all together, may use.
     pub limits: Limits,
     /// How long is waited for what.
@@ -48,6 +50,7 @@ impl Default for Config {
             // 180,000 packets a second.
             receive_buffer: 4 << 20,
             send_buffer: 4 << 20,
+            voices: 5,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
         }

@@ -122,6 +122,8 @@ counted! {
         NacksReceived = "nacks_received",
         /// Packets sent again.
         Resent = "resent",
+        /// Packets kept for retransmission that made room for new ones.
+        PacketsForgotten = "packets_forgotten",
         /// Packets asked of publishers again.
         NacksSent = "nacks_sent",
         /// Key frame requests from receivers.

@@ -38,6 +38,7 @@ impl Slot {
 /// A worker's slots that nobody uses, and those whose other holders it waits for.
 pub(crate) struct Arena {
     home: WorkerId,
+    slots: usize,
     free: Vec<Arc<Slot>>,
     shared: VecDeque<Arc<Slot>>,
 }
@@ -58,6 +59,7 @@ impl Arena {
         };
         Self {
             home,
+            slots,
             free: (0..slots).map(|_| Arc::new(slot())).collect(),
             shared: VecDeque::with_capacity(slots),
         }
@@ -85,6 +87,17 @@ impl Arena {
         self.free.len()
     }
 
+    /// All slots, free or not.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// No slot is free at this moment.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.free.is_empty()
+    }
+
     /// Take back what other workers have let go of, among the first `look` that they held.
     pub(crate) fn reclaim(&mut self, look: usize) {
         for _ in 0..look {
@@ -105,13 +118,15 @@ pub(crate) struct History {
     oldest: u64,
     /// The highest number kept, plus one.
     end: u64,
+    /// How many are kept.
+    kept: usize,
 }
 
 impl History {
     /// Room for `packets` packets, rounded up to a power of two.
     pub(crate) fn new(packets: usize) -> Self {
         let places = (0..packets.max(1).next_power_of_two()).map(|_| None).collect();
-        Self { places, oldest: 0, end: 0 }
+        Self { places, oldest: 0, end: 0, kept: 0 }
     }
 
     fn place(&mut self, sequence: u64) -> Option<&mut Option<Arc<Slot>>> {
@@ -130,10 +145,9 @@ impl History {
         self.end = self.end.max(sequence.saturating_add(1));
         // A packet may come before the first one that was kept.
         self.oldest = self.oldest.min(sequence);
-        if let Some(place) = self.place(sequence)
-            && let Some(old) = place.replace(slot)
-        {
-            arena.give(old);
+        match self.place(sequence).map(|place| place.replace(slot)) {
+            Some(Some(old)) => arena.give(old),
+            _ => self.kept += 1,
         }
     }
 
@@ -144,26 +158,44 @@ impl History {
         (slot.sequence == sequence).then_some(slot)
     }
 
-    /// Give back what arrived before `limit`.
-    pub(crate) fn expire(&mut self, limit: Time, arena: &mut Arena) {
+    /// Give back what arrived before `limit`; how many that were.
+    pub(crate) fn expire(&mut self, limit: Time, arena: &mut Arena) -> usize {
+        self.forget_while(arena, |slot, _| slot.arrived < limit)
+    }
+
+    /// Give back the oldest, so that no more than `share` stay; how many that were.
+    pub(crate) fn shrink(&mut self, share: usize, arena: &mut Arena) -> usize {
+        self.forget_while(arena, |_, kept| kept > share)
+    }
+
+    /// When the oldest packet arrived.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        self.places.iter().flatten().map(|slot| slot.arrived).min()
+    }
+
+    /// Give back the oldest ones as long as this holds of them and the number kept; how many that were.
+    fn forget_while(&mut self, arena: &mut Arena, goes: impl Fn(&Slot, usize) -> bool) -> usize {
+        let before = self.kept;
         // After a jump of the sequence numbers only as many steps as there are places can find something.
         let room = self.places.len() as u64;
         self.oldest = self.oldest.max(self.end.saturating_sub(room));
         while self.oldest < self.end {
-            let oldest = self.oldest;
-            if let Some(place) = self.place(oldest) {
-                match place {
-                    Some(slot) if slot.arrived >= limit && slot.sequence >= oldest => return,
-                    Some(_) => {
-                        if let Some(slot) = place.take() {
-                            arena.give(slot);
-                        }
-                    }
-                    None => {}
+            let (oldest, kept) = (self.oldest, self.kept);
+            if let Some(place) = self.place(oldest)
+                && let Some(slot) = place
+            {
+                // What is left from before a jump goes in any case.
+                if slot.sequence >= oldest && !goes(slot, kept) {
+                    break;
+                }
+                if let Some(slot) = place.take() {
+                    arena.give(slot);
+                    self.kept -= 1;
                 }
             }
             self.oldest = oldest.saturating_add(1);
         }
+        before - self.kept
     }
 
     /// Give everything back.
@@ -171,7 +203,7 @@ impl History {
         for slot in self.places.iter_mut().filter_map(Option::take) {
             arena.give(slot);
         }
-        (self.oldest, self.end) = (0, 0);
+        (self.oldest, self.end, self.kept) = (0, 0, 0);
     }
 }
 
@@ -218,6 +250,22 @@ mod tests {
         assert!(history.find(12).is_none() && history.find(13).is_some());
         history.clear(&mut arena);
         assert_eq!(arena.free(), 6);
+    }
+
+    #[test]
+    fn a_share_is_kept_of_the_latest() {
+        let mut arena = Arena::new(WorkerId(0), 8);
+        let mut history = History::new(8);
+        for sequence in [10, 11, 13, 14, 15, 12] {
+            let slot = filled(&mut arena, sequence);
+            history.keep(slot, &mut arena);
+        }
+        assert_eq!(history.oldest(), Some(Time::from_millis(10)));
+        assert_eq!(history.shrink(2, &mut arena), 4);
+        assert!(history.find(13).is_none() && history.find(14).is_some());
+        assert_eq!((history.shrink(2, &mut arena), arena.free()), (0, 6));
+        assert_eq!(history.expire(Time::from_millis(15), &mut arena), 1);
+        assert_eq!(history.oldest(), Some(Time::from_millis(15)));
     }
 
     #[test]

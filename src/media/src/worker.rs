@@ -9,6 +9,7 @@ mod control;
 mod egress;
 mod forward;
 mod leg;
+mod memory;
 mod opening;
 mod peers;
 mod receive;
@@ -118,6 +119,8 @@ struct Core {
     next_expiry: Time,
     /// Packets of this turn that have not been forwarded yet.
     waiting: Vec<Waiting>,
+    /// Packets that are kept are not looked through for room before.
+    next_room: Time,
     /// Plain RTCP while it is read.
     scratch: Vec<u8>,
 }
@@ -217,6 +220,7 @@ impl Worker {
             next_publish: Time::ZERO,
             next_expiry: Time::ZERO,
             waiting: Vec::with_capacity(GATHERED),
+            next_room: Time::ZERO,
             scratch: vec![0; 2048],
         };
         Self { inbox: Inbox::new(), core, stopping: parts.stopping }

@@ -31,6 +31,7 @@ pub fn media(config: &Config) -> offhook_media::Config {
         tunnels: false,
         receive_buffer: media.socket_buffer_bytes,
         send_buffer: media.socket_buffer_bytes,
+        voices: media.voices,
         limits: offhook_media::Limits {
             legs_per_worker: media.legs_per_worker,
             ingress_per_leg: media.tracks_per_leg,

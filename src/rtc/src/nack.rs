@@ -1,8 +1,9 @@
 //! Finds what is missing of one incoming stream and when to ask for it again (RFC 4585 §6.2.1).
 //!
 //! A gap is asked for when two later packets have come or 10 ms have passed, so that mere
-//! reordering costs nothing; then once per round trip. What did not come after ten tries or a
-//! second is given up, and video then needs a key frame.
+//! reordering costs nothing; then once per round trip, and a quarter of one less often after each
+//! try, so that a way that is full is not filled with requests. What did not come after ten tries
+//! or a second is given up, and video then needs a key frame.
 
 use core::time::Duration;
 
@@ -95,7 +96,7 @@ impl Nack {
                 *place = missing.sequence as u16;
                 count += 1;
                 missing.tries += 1;
-                missing.due = now + rtt.max(MIN_PAUSE);
+                missing.due = now + rtt.max(MIN_PAUSE) * (3 + u32::from(missing.tries)) / 4;
             }
             true
         });

@@ -26,6 +26,7 @@ mod munge;
 mod packet;
 mod router;
 mod speaker;
+mod stage;
 mod subscription;
 mod track;
 

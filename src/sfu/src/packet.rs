@@ -142,6 +142,8 @@ pub struct Outgoing<'a> {
     pub(crate) mid: Mid,
     /// Added to the frame number of a dependency descriptor.
     pub(crate) frame_shift: u16,
+    /// Written into a dependency descriptor.
+    pub(crate) activation: Option<dd::Activation>,
 }
 
 impl Outgoing<'_> {
@@ -153,10 +155,16 @@ impl Outgoing<'_> {
     #[inline]
     pub fn write_header(&self, out: &mut [u8], transport_sequence: Option<u16>) -> Option<usize> {
         match self.carried.value(Extension::DependencyDescriptor) {
-            Some(value) if self.frame_shift != 0 => {
+            Some(value) if self.frame_shift != 0 || self.activation.is_some() => {
                 let mut buffer = [0; 255];
-                let copy = buffer.get_mut(..value.len())?;
-                copy.copy_from_slice(value);
+                let len = match self.activation {
+                    Some(activation) => activation.write(value, &mut buffer)?,
+                    None => {
+                        buffer.get_mut(..value.len())?.copy_from_slice(value);
+                        value.len()
+                    }
+                };
+                let copy = buffer.get_mut(..len)?;
                 shift_frame_number(copy, self.frame_shift);
                 self.write_header_with(out, transport_sequence, Some(copy))
             }

@@ -13,6 +13,7 @@ use offhook_types::{MediaKind, PayloadType, Rng, Ssrc, Time, TrackId};
 use crate::allocate::Claim;
 use crate::index::Map;
 use crate::packet::{Inbound, Outgoing};
+use crate::stage::Stage;
 use crate::subscription::{Agreed, Made, Subscription, Tail};
 use crate::track::{Clock, MAX_LAYERS, Track};
 pub use allocation::Pause;
@@ -31,6 +32,8 @@ pub struct Config {
     pub resend_interval: Duration,
     /// Least time between two reports of who speaks.
     pub speaker_interval: Duration,
+    /// Most audio tracks that are heard at a time; zero is all.
+    pub voices: usize,
     /// Most tracks, published or waited for.
     pub max_tracks: usize,
     /// Most subscriptions in all.
@@ -45,6 +48,7 @@ impl Default for Config {
             layer_timeout: Duration::from_millis(600),
             resend_interval: Duration::from_millis(20),
             speaker_interval: Duration::from_millis(300),
+            voices: 5,
             max_tracks: 4096,
             max_subscriptions: 65_536,
         }
@@ -179,6 +183,7 @@ pub struct Router {
     pauses: VecDeque<Pause>,
     /// No key frame request is due before.
     key_frames_at: Time,
+    stage: Stage,
     speakers_at: Time,
     /// Somebody was heard since the last look.
     heard: bool,
@@ -209,6 +214,7 @@ impl Router {
     /// An empty room. `rng` draws first sequence numbers.
     pub fn new(config: Config, rng: Rng) -> Self {
         Self {
+            stage: Stage::new(config.voices),
             config,
             rng,
             tracks: Vec::new(),
@@ -252,6 +258,7 @@ impl Router {
             found.restart();
             found.retarget();
             self.heard = true;
+            self.stage.leave(track);
             self.drop_unused(track);
         }
     }
@@ -265,12 +272,13 @@ impl Router {
     }
 
     /// Stop or resume forwarding a track.
-    pub fn set_muted(&mut self, now: Time, track: TrackId, muted: bool) {
-        let Some(track) = self.track_mut(track) else { return };
+    pub fn set_muted(&mut self, now: Time, id: TrackId, muted: bool) {
+        let Some(track) = self.track_mut(id) else { return };
         if track.muted != muted {
             track.muted = muted;
-            track.subscriptions.iter_mut().for_each(Subscription::stop);
+            track.stop();
             track.refresh_waiting();
+            self.stage.leave(id);
             self.heard = true;
             self.look_at_key_frames(now);
         }
@@ -389,8 +397,12 @@ impl Router {
         let Some(track) = place.and_then(|place| self.tracks.get_mut(place)) else {
             return packets.for_each(|_| self.counters.add(Drop::UnknownTrack));
         };
-        let passed = track.route(now, packets, (&self.config, &mut self.counters), send);
+        let shared = (&self.config, &mut self.counters, &mut self.stage);
+        let passed = track.route(now, packets, shared, send);
         self.heard |= passed.heard;
+        if let Some(track) = passed.displaced.and_then(|displaced| self.track_mut(displaced)) {
+            track.stop();
+        }
         if passed.asks {
             self.look_at_key_frames(now);
         }
@@ -501,7 +513,7 @@ impl Router {
         for track in &mut self.tracks {
             let speaks = track.voice.judge(now) && !track.muted;
             self.heard |= track.voice.is_recent();
-            if speaks {
+            if speaks && track.spec.is_some_and(|spec| spec.origin == Origin::Local) {
                 let reported = self.speakers.iter().any(|speaker| speaker.track == track.id);
                 let speaker = Speaker { track: track.id, level: track.voice.level() };
                 self.speaking.push((track.voice.rank(reported), speaker));
@@ -593,7 +605,7 @@ impl Router {
     fn after_want(&mut self, now: Time, leg: u32, track: TrackId) {
         self.review_leg(now, leg);
         if let Some(track) = self.track_mut(track) {
-            track.retarget();
+            track.retarget_one(leg);
             track.ask_for(leg);
         }
         self.look_at_key_frames(now);

@@ -9,6 +9,8 @@ use core::time::Duration;
 
 use offhook_types::Time;
 
+use crate::stage::Sound;
+
 /// Loudness is kept in sixteenths of a decibel above silence, 127 dB below overload.
 const SCALE: u16 = 16;
 /// Louder than -45 dBov is speech.
@@ -21,18 +23,26 @@ const SILENCE: Duration = Duration::from_millis(500);
 /// How much louder somebody must be to overtake who was reported before: 3 dB.
 const LEAD: u16 = 3 * SCALE;
 
+/// Words closer together than this are one speech.
+const PAUSE: Duration = Duration::from_millis(300);
+/// What a publisher that tells no levels is taken for: speech of usual loudness.
+const PRESUMED: u16 = (127 - 30) * SCALE;
+
 /// One track's smoothed loudness.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Voice {
     loudness: u16,
     heard: Time,
     speaks: bool,
+    /// The last packet with speech, and the first of those that belong together with it.
+    loud: Time,
+    since: Time,
 }
 
 impl Voice {
     /// A packet's level: the low seven bits are -dBov.
     #[inline]
-    pub(crate) fn hear(&mut self, now: Time, level: u8) {
+    pub(crate) fn hear(&mut self, now: Time, level: u8) -> Sound {
         let loudness = u16::from(127 - (level & 0x7f)) * SCALE;
         self.heard = now;
         if loudness > self.loudness {
@@ -40,6 +50,22 @@ impl Voice {
         } else {
             self.loudness -= (self.loudness - loudness).div_ceil(64);
         }
+        let speech = (loudness > ON).then(|| self.speech_since(now));
+        Sound { loudness: self.loudness, speech }
+    }
+
+    /// A packet that does not tell its level: nobody can say that it is silence.
+    #[inline]
+    pub(crate) fn presume(&mut self, now: Time) -> Sound {
+        Sound { loudness: PRESUMED, speech: Some(self.speech_since(now)) }
+    }
+
+    fn speech_since(&mut self, now: Time) -> Time {
+        if now.since(self.loud) > PAUSE {
+            self.since = now;
+        }
+        self.loud = now;
+        self.since
     }
 
     /// Decide whether this one speaks now.

@@ -3,9 +3,9 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use offhook_types::media::{CodecParams, Egress, Extensions, Want};
+use offhook_types::media::{CodecParams, Egress, Extension, Extensions, Want};
 use offhook_types::{Codec, LegId, MediaKind, Mid, Ssrc, Time, TrackId};
-use offhook_wire::dd;
+use offhook_wire::dd::Indication;
 use offhook_wire::payload::{Description, red};
 
 use crate::allocate::{Held, Reach};
@@ -13,7 +13,7 @@ use crate::mapping::{self, Mapping};
 use crate::munge::{AUDIO_SEGMENTS, Cap, Form, Pictures, Shift, Timeline, VIDEO_SEGMENTS, patch};
 use crate::packet::{Carried, Inbound, Outgoing, Patch};
 use crate::router::{Drop, Refusal, Report, Resend, RtxStream};
-use crate::track::{Clock, Facts, Layer, Lift, MAX_LAYERS};
+use crate::track::{Clock, Facts, Layer, Lift, MAX_LAYERS, Targets};
 
 /// Packets whose last resend is remembered.
 const RESENDS: usize = 64;
@@ -120,6 +120,10 @@ pub(crate) struct Subscription {
     target: Option<u8>,
     /// The track is one stream: wanted layers are the spatial ones inside.
     single: bool,
+    /// Which layers a packet belongs to is said in its dependency descriptor.
+    described: bool,
+    /// RTP time of the picture from which on other layers go out.
+    news: Option<u32>,
     /// RTP time of the picture that passes by.
     picture_time: Option<u32>,
     /// The last picture left out.
@@ -163,6 +167,8 @@ impl Subscription {
             current: None,
             target: None,
             single: true,
+            described: false,
+            news: None,
             picture_time: None,
             skipped_picture: None,
             last,
@@ -232,6 +238,11 @@ impl Subscription {
         self.aim != before
     }
 
+    /// Nothing goes out, by its own wish or for want of room.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.aim.paused
+    }
+
     pub(crate) fn want(&self) -> &Want {
         &self.want
     }
@@ -288,9 +299,19 @@ impl Subscription {
             return None;
         }
         let target = self.target?;
-        let top = layers.get(usize::from(target)).map_or(0, |layer| layer.spatial_top);
-        let more = self.timeline.form().cap.spatial < self.wanted_cap().spatial.min(top);
-        (self.current != self.target || more).then_some(target)
+        let layer = layers.get(usize::from(target));
+        let top = layer.map_or(0, |layer| layer.spatial_top);
+        let present = self.timeline.form().cap.spatial.min(top);
+        let wanted = self.wanted_cap().spatial.min(top);
+        let stuck = present > wanted && layer.is_some_and(|layer| self.sticks(layer.unnested));
+        (self.current != self.target || present < wanted || stuck).then_some(target)
+    }
+
+    /// Fewer spatial layers are had from a key frame on only, as their frames were not received so
+    /// far. Who counts layers has received all of them.
+    fn sticks(&self, unnested: bool) -> bool {
+        let vp9 = matches!(self.mapped, Some((Codec::Vp9 { .. }, _)));
+        unnested && (!vp9 || self.names.reads_descriptors())
     }
 
     /// The layer that a lost picture belongs to.
@@ -331,22 +352,20 @@ impl Subscription {
     where
         F: FnMut(u32, &Outgoing<'_>),
     {
-        if self.aim.paused {
-            return Ok(());
-        }
         let mapping = self.mapping(packet.codec).ok_or(Drop::NoPayloadType)?;
+        let targets = Targets::of(facts.frame.as_ref(), packet, layers);
         if self.current == Some(packet.layer) {
             if !self.timeline.in_order(packet.sequence) {
-                return self.offer_late(packet, facts, mapping, send);
+                return self.offer_late((packet, mapping), (facts, targets), send);
             }
-            self.pass_boundary(packet, facts, layers);
+            self.pass_boundary(packet, (facts, targets));
         } else if self.may_start(packet, facts) {
             self.start(now, packet, facts, layers);
         } else {
             return Ok(());
         }
         let form = *self.timeline.form();
-        if packet.payload.is_empty() || !within(facts, form.cap) {
+        if packet.payload.is_empty() || !self.names.takes((facts, targets), form.cap) {
             self.leave_out(packet, facts, form);
             return Ok(());
         }
@@ -354,6 +373,11 @@ impl Subscription {
             self.timeline.skip(packet.sequence);
             return Err(Drop::BadRedundancy);
         };
+        if let Some(targets) = targets {
+            self.described = true;
+            outgoing.marker |= targets.ends_picture(form.cap);
+            outgoing.activation = targets.activation(form.cap, self.news == Some(packet.timestamp));
+        }
         outgoing.sequence = self.timeline.advance(packet.sequence);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(outgoing.payload.len() as u32);
@@ -373,9 +397,8 @@ impl Subscription {
     /// out goes out empty, so that its number does not look lost.
     fn offer_late<F>(
         &mut self,
-        packet: &Inbound<'_>,
-        facts: &Facts<'_>,
-        mapping: Mapping,
+        (packet, mapping): (&Inbound<'_>, Mapping),
+        (facts, targets): (&Facts<'_>, Option<Targets<'_>>),
         send: &mut F,
     ) -> Result<(), Drop>
     where
@@ -384,7 +407,7 @@ impl Subscription {
         let (sequence, form) = self.timeline.late(packet.sequence).ok_or(Drop::BeforeSwitch)?;
         let shaped = shape(&self.names, (mapping, &form), packet, sequence);
         let mut outgoing = shaped.ok_or(Drop::BadRedundancy)?;
-        if !within(facts, form.cap) {
+        if !self.names.takes((facts, targets), form.cap) {
             outgoing.empty();
         }
         self.packets = self.packets.wrapping_add(1);
@@ -403,8 +426,7 @@ impl Subscription {
     fn pass_boundary(
         &mut self,
         packet: &Inbound<'_>,
-        facts: &Facts<'_>,
-        layers: &[Layer; MAX_LAYERS],
+        (facts, targets): (&Facts<'_>, Option<Targets<'_>>),
     ) {
         if self.picture_time == Some(packet.timestamp) {
             return;
@@ -415,17 +437,18 @@ impl Subscription {
             return;
         }
         let mut cap = form.cap;
-        cap.spatial = cap.spatial.min(wanted.spatial);
+        if !targets.is_some_and(|targets| self.sticks(targets.frame.unnested)) {
+            cap.spatial = cap.spatial.min(wanted.spatial);
+        }
         cap.temporal = cap.temporal.min(wanted.temporal);
         self.timeline.reform(Form { cap, ..form });
         let lower = cap;
         if facts.key {
             cap = wanted;
-        } else if cap.temporal < wanted.temporal {
-            let layer = layers.get(usize::from(packet.layer));
-            let structure = layer.and_then(Layer::structure);
-            cap.temporal = lifted(cap.temporal, wanted.temporal, (facts, structure));
+        } else if cap != wanted {
+            cap = lifted(cap, wanted, (facts, targets));
         }
+        self.news = (cap != form.cap).then_some(packet.timestamp).or(self.news);
         if cap != lower {
             // Packets not seen yet may belong to a picture that was left out: they stay under the
             // lower layers.
@@ -444,7 +467,8 @@ impl Subscription {
         let wanted = Some(layer) == self.target
             || (self.current.is_none() && (self.single || layer <= self.aim.layer));
         match self.kind {
-            MediaKind::Audio => wanted && !packet.payload.is_empty(),
+            // A packet that others have overtaken is no place to start: they would look lost.
+            MediaKind::Audio => wanted && facts.newest && !packet.payload.is_empty(),
             MediaKind::Video => wanted && facts.key,
         }
     }
@@ -466,6 +490,7 @@ impl Subscription {
         let form = Form { layer: packet.layer, shift, cap: self.wanted_cap() };
         self.timeline.switch(packet.sequence, form);
         self.picture_time = Some(packet.timestamp);
+        self.news = Some(packet.timestamp);
         self.skipped_picture = None;
         self.unseen = 0;
     }
@@ -526,7 +551,8 @@ impl Subscription {
         let found = self.timeline.find(sequence).ok_or(Refusal::Unknown)?;
         let Some((codec, Some(mapping))) = self.mapped else { return Err(Refusal::Unknown) };
         let rtx = self.names.rtx.zip(mapping.rtx);
-        if rtx.is_none() && found.sequence < self.plain_from {
+        // What goes by its descriptor cannot be made again bit by bit without the structure of then.
+        if rtx.is_none() && (self.described || found.sequence < self.plain_from) {
             return Err(Refusal::Unknown);
         }
         let slot = (found.sequence % self.resends.len().max(1) as u64) as usize;
@@ -635,32 +661,49 @@ fn shape<'a>(
         ids: &names.ids,
         mid: names.mid,
         frame_shift: form.shift.frame,
+        activation: None,
     })
 }
 
-#[inline]
-fn within(facts: &Facts<'_>, cap: Cap) -> bool {
-    facts.temporal <= cap.temporal && facts.spatial <= cap.spatial
-}
+impl Names {
+    fn reads_descriptors(&self) -> bool {
+        self.ids.id(Extension::DependencyDescriptor).is_some()
+    }
 
-/// The highest temporal layer that may go out from this picture on.
-fn lifted(present: u8, wanted: u8, (facts, structure): (&Facts<'_>, Option<&dd::Structure>)) -> u8 {
-    match facts.lift {
-        Lift::No => present,
-        // A sync frame needs only layer zero, but what follows between needs the layers below: one
-        // step at a time.
-        Lift::ToOwn if facts.temporal == present.saturating_add(1) => facts.temporal,
-        Lift::ToOwn => present,
-        Lift::ToAny if facts.temporal <= present => wanted,
-        Lift::ToAny => present,
-        Lift::Described(descriptor) => {
-            let most = dd::Layers { spatial: u8::MAX, temporal: wanted };
-            match structure.and_then(|structure| structure.indication(&descriptor, most)) {
-                Some(dd::Indication::Switch) => wanted,
-                _ => present,
-            }
+    /// Whether a packet belongs to the layers that go out. Decode targets know better than layer numbers:
+    /// the best picture may not need all smaller ones. But who does not read descriptors counts layers.
+    #[inline]
+    fn takes(&self, (facts, targets): (&Facts<'_>, Option<Targets<'_>>), cap: Cap) -> bool {
+        let needed = |targets: &Targets<'_>| !targets.frame.optional || self.reads_descriptors();
+        let targets = targets.filter(needed);
+        match targets.and_then(|targets| targets.indication(cap)) {
+            Some(indication) => indication != Indication::NotPresent,
+            None => facts.temporal <= cap.temporal && facts.spatial <= cap.spatial,
         }
     }
+}
+
+/// The layers that may go out from this picture on, of those wanted.
+fn lifted(present: Cap, wanted: Cap, (facts, targets): (&Facts<'_>, Option<Targets<'_>>)) -> Cap {
+    let temporal = match facts.lift {
+        // A sync frame needs only layer zero, but what follows between needs the layers below: one
+        // step at a time.
+        Lift::ToOwn if facts.temporal == present.temporal.saturating_add(1) => facts.temporal,
+        Lift::ToAny if facts.temporal <= present.temporal => wanted.temporal,
+        Lift::Described => {
+            let switches = |cap| {
+                let indication = targets.and_then(|targets| targets.indication(cap));
+                indication == Some(Indication::Switch)
+            };
+            if wanted.spatial >= present.spatial && switches(wanted) {
+                return wanted;
+            }
+            let thin = Cap { temporal: wanted.temporal, ..present };
+            if switches(thin) { wanted.temporal } else { present.temporal }
+        }
+        Lift::No | Lift::ToOwn | Lift::ToAny => present.temporal,
+    };
+    Cap { temporal: temporal.clamp(present.temporal, wanted.temporal), ..present }
 }
 
 /// Clock ticks in a span.

@@ -12,11 +12,14 @@ use crate::index::Map;
 use crate::meter::Meter;
 use crate::munge::Pictures;
 use crate::packet::{Inbound, Outgoing};
-use crate::router::{Config, Drop, Origin, TrackSpec};
+use crate::router::{Config, Drop, TrackSpec};
 use crate::speaker::Voice;
+use crate::stage::{Heard, Stage};
 use crate::subscription::Subscription;
+pub(crate) use targets::{Frame, Targets};
 
 mod ladder;
+mod targets;
 
 /// Most layers of one track.
 pub(crate) const MAX_LAYERS: usize = 4;
@@ -39,7 +42,10 @@ pub(crate) struct Track {
     /// The last packet of any layer.
     heard: Time,
     pub voice: Voice,
+    /// Those that get something come first.
     pub subscriptions: Vec<Subscription>,
+    /// How many they are.
+    active: usize,
     /// Where a leg's subscription is.
     places: Map<u32, usize>,
 }
@@ -56,6 +62,7 @@ impl Track {
             heard: Time::ZERO,
             voice: Voice::default(),
             subscriptions: Vec::new(),
+            active: 0,
             places: Map::default(),
         }
     }
@@ -96,14 +103,43 @@ impl Track {
 
     /// End a subscription.
     pub(crate) fn remove(&mut self, leg: u32) -> Option<Subscription> {
-        let place = self.places.remove(&leg)?;
-        let ended =
-            (place < self.subscriptions.len()).then(|| self.subscriptions.swap_remove(place));
-        if let Some(moved) = self.subscriptions.get(place) {
-            self.places.insert(moved.leg, place);
+        let mut place = *self.places.get(&leg)?;
+        if place < self.active {
+            self.active -= 1;
+            self.swap(place, self.active);
+            place = self.active;
         }
+        self.swap(place, self.subscriptions.len().saturating_sub(1));
+        self.places.remove(&leg);
+        let ended = self.subscriptions.pop();
         self.refresh_waiting();
         ended
+    }
+
+    /// Put a leg's subscription where it belongs, after what it gets has changed: packets pass by
+    /// the paused ones without a look at them.
+    fn sort_in(&mut self, leg: u32) {
+        let Some(&place) = self.places.get(&leg) else { return };
+        let paused = self.subscriptions.get(place).is_some_and(Subscription::is_paused);
+        if paused && place < self.active {
+            self.active -= 1;
+            self.swap(place, self.active);
+        } else if !paused && place >= self.active {
+            self.swap(place, self.active);
+            self.active += 1;
+        }
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        if a.max(b) >= self.subscriptions.len() {
+            return;
+        }
+        self.subscriptions.swap(a, b);
+        for place in [a, b] {
+            if let Some(subscription) = self.subscriptions.get(place) {
+                self.places.insert(subscription.leg, place);
+            }
+        }
     }
 
     /// Offer packets to every subscription: what arrived together goes out receiver by receiver, so
@@ -113,7 +149,7 @@ impl Track {
         &mut self,
         now: Time,
         packets: impl Iterator<Item = Inbound<'p>>,
-        (config, counters): (&Config, &mut Counters<Drop>),
+        (config, counters, stage): (&Config, &mut Counters<Drop>, &mut Stage),
         send: &mut F,
     ) -> Passed
     where
@@ -129,8 +165,11 @@ impl Track {
                     continue;
                 }
             };
-            if spec.kind == MediaKind::Audio && spec.origin == Origin::Local {
-                passed.heard |= self.hear(now, &packet);
+            if spec.kind == MediaKind::Audio
+                && !packet.payload.is_empty()
+                && self.hear(now, &packet, (&mut *stage, &mut passed)) == Heard::No
+            {
+                continue;
             }
             let changed = self.note_alive(now, packet.layer, config.layer_timeout);
             let described = Described::of(&packet);
@@ -177,7 +216,7 @@ impl Track {
     ) where
         F: FnMut(u32, &Outgoing<'_>),
     {
-        for subscription in &mut self.subscriptions {
+        for subscription in self.subscriptions.iter_mut().take(self.active) {
             for (packet, facts) in batch.items() {
                 let offered = subscription.offer(now, (packet, facts), &self.layers, send);
                 if let Err(reason) = offered {
@@ -188,12 +227,29 @@ impl Track {
         batch.clear();
     }
 
-    fn hear(&mut self, now: Time, packet: &Inbound<'_>) -> bool {
+    /// Who sent an audio packet is heard, or not.
+    fn hear(
+        &mut self,
+        now: Time,
+        packet: &Inbound<'_>,
+        (stage, passed): (&mut Stage, &mut Passed),
+    ) -> Heard {
         let level = packet.carried.value(Extension::AudioLevel).and_then(<[u8]>::first);
-        if let Some(&level) = level {
-            self.voice.hear(now, level);
+        passed.heard |= level.is_some();
+        let sound = match level {
+            Some(&level) => self.voice.hear(now, level),
+            None => self.voice.presume(now),
+        };
+        let heard = stage.hear(now, self.id, sound);
+        if let Heard::InsteadOf(other) = heard {
+            passed.displaced = Some(other);
         }
-        level.is_some()
+        heard
+    }
+
+    /// Nothing goes out for now; numbers stay closed when it does again.
+    pub(crate) fn stop(&mut self) {
+        self.subscriptions.iter_mut().for_each(Subscription::stop);
     }
 
     /// A key frame is here: whoever waited for it got it.
@@ -250,6 +306,7 @@ impl Track {
         if let Some(subscription) = self.subscription_mut(leg) {
             subscription.retarget(live);
         }
+        self.sort_in(leg);
         self.refresh_waiting();
     }
 
@@ -306,6 +363,8 @@ pub(crate) struct Passed {
     pub changed: bool,
     /// A voice was heard.
     pub heard: bool,
+    /// Another track that is no longer heard.
+    pub displaced: Option<TrackId>,
 }
 
 /// One layer of a track.
@@ -316,7 +375,13 @@ pub(crate) struct Layer {
     pub meter: Meter,
     pub clock: Option<Clock>,
     pub key: KeyFrames,
-    structure: Option<dd::Structure>,
+    structure: Option<Box<dd::Structure>>,
+    /// Going down to fewer spatial layers takes a key frame.
+    pub unnested: bool,
+    /// Decode targets that its publisher keeps up, one bit each.
+    active: u32,
+    /// What the frame of this number is to them, where that differs from its template.
+    custom: Option<(u16, dd::Indications)>,
     /// Highest spatial layer inside the stream since the last key frame.
     pub spatial_top: u8,
     /// Parameter sets come in the stream: an IDR picture without them is no place to start (H.264).
@@ -407,31 +472,30 @@ impl<'p> Described<'p> {
 pub(crate) struct Facts<'p> {
     /// Somebody may start here.
     pub key: bool,
+    /// No packet with a higher number came before it.
+    pub newest: bool,
     pub temporal: u8,
     pub spatial: u8,
     pub pictures: Pictures,
-    pub lift: Lift<'p>,
+    pub lift: Lift,
+    /// What the dependency descriptor says, when there is one.
+    pub frame: Option<Frame<'p>>,
 }
 
 /// When a higher temporal layer may be added.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Lift<'p> {
+pub(crate) enum Lift {
     /// Nothing is known before the next key frame.
     No,
     /// To this frame's own layer (VP8 layer sync).
     ToOwn,
     /// To any, after a picture of a layer that is received already (VP9 switching up point).
     ToAny,
-    /// As the dependency descriptor says, by the layer's structure.
-    Described(dd::Descriptor<'p>),
+    /// As the dependency descriptor says.
+    Described,
 }
 
 impl Layer {
-    /// What the dependency descriptors of its packets refer to.
-    pub(crate) fn structure(&self) -> Option<&dd::Structure> {
-        self.structure.as_ref()
-    }
-
     /// Find out about a packet.
     pub(crate) fn inspect<'p>(
         &mut self,
@@ -462,34 +526,64 @@ impl Layer {
         {
             self.spatial_top = self.spatial_top.max(layers.saturating_sub(1));
         }
-        if let Some(descriptor) = &descriptor
-            && descriptor.has_structure
-        {
-            self.structure = dd::Structure::parse(descriptor).ok();
+        if let Some(descriptor) = descriptor.as_ref().filter(|_| age <= 0) {
+            self.learn(descriptor);
         }
-        let frame = descriptor.map(|descriptor| descriptor.frame_number);
-        let mut facts = Facts {
-            key,
-            temporal: description.temporal(),
-            spatial: description.spatial(),
-            pictures: Pictures::of(description, frame),
-            lift: Lift::No,
+        let number = descriptor.map(|descriptor| descriptor.frame_number);
+        let frame = descriptor.and_then(|descriptor| self.frame(description, descriptor));
+        let (spatial, temporal) = match frame {
+            Some(frame) => (frame.layers.spatial, frame.layers.temporal),
+            None => (description.spatial(), description.temporal()),
         };
-        match description {
-            Description::Vp8(d) if d.layer_sync => facts.lift = Lift::ToOwn,
-            Description::Vp9(d) if d.switching_up => facts.lift = Lift::ToAny,
-            Description::H264(_) | Description::Av1(_) => {
-                if let (Some(structure), Some(descriptor)) = (&self.structure, descriptor)
-                    && let Some(layers) = structure.layers(&descriptor)
-                {
-                    facts.temporal = layers.temporal;
-                    facts.lift = Lift::Described(descriptor);
-                }
-            }
-            _ => {}
+        self.meter.count(now, (spatial, temporal), packet.payload.len());
+        let lift = match description {
+            Description::Vp8(d) if d.layer_sync => Lift::ToOwn,
+            Description::Vp9(d) if d.switching_up => Lift::ToAny,
+            Description::H264(_) | Description::Av1(_) if frame.is_some() => Lift::Described,
+            _ => Lift::No,
+        };
+        let pictures = Pictures::of(description, number);
+        let newest = self.seen.highest == Some(packet.sequence);
+        Facts { key, newest, temporal, spatial, pictures, lift, frame }
+    }
+
+    /// What is described is understood with the structure that came last.
+    fn frame<'p>(
+        &self,
+        description: &Description,
+        descriptor: dd::Descriptor<'p>,
+    ) -> Option<Frame<'p>> {
+        let optional = match description {
+            Description::Vp9(_) => true,
+            Description::H264(_) | Description::Av1(_) => false,
+            _ => return None,
+        };
+        let structure = self.structure.as_deref()?;
+        let layers = structure.layers(&descriptor)?;
+        let own = self.custom.filter(|&(frame, _)| frame == descriptor.frame_number);
+        let all = match own {
+            Some((_, all)) => all,
+            None => structure.indications(&descriptor)?,
+        };
+        let (active, unnested) = (self.active, self.unnested);
+        Some(Frame { descriptor, layers, all, active, unnested, optional })
+    }
+
+    /// Remember what a descriptor says about later frames.
+    fn learn(&mut self, descriptor: &dd::Descriptor<'_>) {
+        if descriptor.has_structure {
+            self.structure = dd::Structure::parse(descriptor).ok().map(Box::new);
+            self.unnested = self.structure.as_ref().is_some_and(|s| !s.is_nested());
         }
-        self.meter.count(now, (facts.spatial, facts.temporal), packet.payload.len());
-        facts
+        let Some(structure) = &self.structure else { return };
+        if let Some(active) = structure.active(descriptor) {
+            self.active = active;
+            self.spatial_top = structure.spatial_top(active);
+        }
+        if descriptor.custom {
+            let all = structure.indications(descriptor);
+            self.custom = all.map(|all| (descriptor.frame_number, all));
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// How many bits were read.
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
     /// One bit.
     pub fn bit(&mut self) -> Parsed<bool> {
         let byte = self.bytes.get(self.at / 8).ok_or(Malformed::Truncated)?;

@@ -63,6 +63,7 @@ impl Core {
                 let receiving = self.leg_mut(index)?;
                 let room = receiving.room;
                 receiving.receiving(track)?.want = want;
+                self.reach_out(index, track);
                 self.room_mut(room)?.router.set_want(now, index, track, want);
                 self.mark_asking(room);
             }
@@ -166,7 +167,7 @@ impl Core {
 
     fn add_egress(&mut self, now: Time, index: u32, egress: Egress, want: Want) -> Option<()> {
         let limit = self.config.limits.egress_per_leg;
-        let (own, track) = (self.id, egress.track);
+        let track = egress.track;
         // An SSRC serves one track at a time; its numbers go on.
         let shares =
             |known: &&Receiving| known.egress.ssrc == egress.ssrc && known.egress.track != track;
@@ -177,22 +178,12 @@ impl Core {
         let leg = self.leg_mut(index)?;
         let room = leg.room;
         let full = leg.egress.len() >= limit;
-        let mut before = None;
         match leg.receiving(track) {
-            Some(known) => {
-                before = Some(known.egress.source);
-                (known.egress, known.want) = (egress, want);
-            }
+            Some(known) => (known.egress, known.want) = (egress, want),
             None if full => return None,
             None => leg.egress.push(Receiving::new(now, egress, want)),
         }
-        // Attach before detaching, so that an unchanged source stays attached in between.
-        if egress.source.worker() != own {
-            self.attach(track, egress.source.worker(), room);
-        }
-        if before.is_some_and(|source| source.worker() != own) {
-            self.detach(track);
-        }
+        self.reach_out(index, track);
         let inside = self.room_mut(room)?;
         if inside.router.subscribe(now, index, &egress, want).is_err() {
             self.remove_egress(index, track);
@@ -203,13 +194,29 @@ impl Core {
         Some(())
     }
 
-    fn remove_egress(&mut self, index: u32, track: TrackId) -> Option<()> {
+    /// Ask another worker for a track, or no longer, as its receiver needs.
+    fn reach_out(&mut self, index: u32, track: TrackId) {
         let own = self.id;
+        let Some(leg) = self.leg_mut(index) else { return };
+        let room = leg.room;
+        let Some(receiving) = leg.receiving(track) else { return };
+        let (before, needs) = (receiving.attached, receiving.needs(own));
+        receiving.attached = needs;
+        // Attach before detaching, so that an unchanged source stays attached in between.
+        if let Some(worker) = needs {
+            self.attach(track, worker, room);
+        }
+        if before.is_some() {
+            self.detach(track);
+        }
+    }
+
+    fn remove_egress(&mut self, index: u32, track: TrackId) -> Option<()> {
         let leg = self.leg_mut(index)?;
         let at = leg.egress.iter().position(|known| known.egress.track == track)?;
         let gone = leg.egress.swap_remove(at);
         let room = leg.room;
-        if gone.egress.source.worker() != own {
+        if gone.attached.is_some() {
             self.detach(track);
         }
         self.room_mut(room)?.router.unsubscribe(index, track);
@@ -236,7 +243,7 @@ impl Core {
             }
         }
         for receiving in &leg.egress {
-            if receiving.egress.source.worker() != self.id {
+            if receiving.attached.is_some() {
                 self.detach(receiving.egress.track);
             }
         }

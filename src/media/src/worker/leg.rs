@@ -8,7 +8,7 @@ use offhook_rtc::reports::Reception;
 use offhook_rtc::srtp::{Protect, Unprotect};
 use offhook_rtc::twcc::Recorder;
 use offhook_types::media::{CodecParams, Egress, Ingress, Negotiated, Want};
-use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId};
+use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId, WorkerId};
 
 use super::contact::Contact;
 use crate::Limits;
@@ -72,6 +72,8 @@ pub(super) struct Out {
 pub(super) struct Receiving {
     pub(super) egress: Egress,
     pub(super) want: Want,
+    /// The other worker that is asked for its packets.
+    pub(super) attached: Option<WorkerId>,
     pub(super) next_report: Time,
     /// When our latest sender reports left, with the middle 32 bits of their NTP times, for the round trip.
     pub(super) reports: [(u32, Time); 4],
@@ -82,7 +84,14 @@ pub(super) struct Receiving {
 impl Receiving {
     pub(super) fn new(now: Time, egress: Egress, want: Want) -> Self {
         let reports = [(0, Time::ZERO); 4];
-        Self { egress, want, next_report: now, reports, fraction_lost: 0 }
+        Self { egress, want, attached: None, next_report: now, reports, fraction_lost: 0 }
+    }
+
+    /// The other worker whose packets it needs now; none while it is paused, so that a track that nobody looks at
+    /// does not cross over.
+    pub(super) fn needs(&self, own: WorkerId) -> Option<WorkerId> {
+        let worker = self.egress.source.worker();
+        (worker != own && !self.want.paused).then_some(worker)
     }
 
     /// A sender report left.

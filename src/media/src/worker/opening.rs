@@ -121,7 +121,8 @@ impl Core {
             room.legs += 1;
             return index;
         }
-        let router = Router::new(Routing::default(), Rng::from_seed(self.rng.next_u64()));
+        let routing = Routing { voices: self.config.voices, ..Routing::default() };
+        let router = Router::new(routing, Rng::from_seed(self.rng.next_u64()));
         let room = Some(Room { id, router, legs: 1 });
         let vacant = self.rooms.iter().position(Option::is_none);
         let index = vacant.unwrap_or(self.rooms.len());

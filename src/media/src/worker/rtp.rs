@@ -40,6 +40,9 @@ struct Facts {
 impl Core {
     /// A media packet from a leg.
     pub(super) fn handle_rtp(&mut self, now: Time, index: u32, packet: &[u8]) -> Result<(), Drop> {
+        if self.arena.is_full() {
+            self.make_room(now);
+        }
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let leg = leg.ok_or(Drop::UnknownAddress)?;
         let unprotect = leg.unprotect.as_mut().ok_or(Drop::NoKeys)?;

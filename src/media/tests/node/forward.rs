@@ -87,6 +87,37 @@ fn a_track_gone_or_muted_is_silent_and_comes_back() {
 }
 
 #[test]
+fn a_track_that_nobody_there_looks_at_does_not_cross_to_another_worker() {
+    let mut world = World::new(Config { workers: 2, ..config() });
+    let speaker = world.join(0);
+    let (near, far) = (world.join(0), world.join(1));
+    world.publish(speaker, sound(TRACK.0, "0"));
+    for listener in [near, far] {
+        world.subscribe(listener, (TRACK, MediaKind::Audio), speaker, 100);
+    }
+    talk(&mut world, speaker, &[near, far], 1000);
+    let leg = world.legs[far];
+    let hidden = Want { paused: true, ..Want::BEST };
+    world.node.send(Command::SetWant { leg, track: TRACK, want: hidden }).unwrap();
+    let (mut sequence, mut crossed, mut since) = (2000, 0, 0);
+    world.until("no more handoffs", |world| {
+        sequence += 1;
+        world.clients[speaker].send(&Send { sequence, ..Send::default() });
+        let (now, heard) = (world.count(Count::Handoffs), world.count(Count::RtpReceived));
+        if now != crossed {
+            (crossed, since) = (now, heard);
+        }
+        heard > since + 50
+    });
+    let last = world.clients[far].media.back().map(|packet| packet.header.sequence).unwrap();
+    world.clients[far].media.clear();
+    world.node.send(Command::SetWant { leg, track: TRACK, want: Want::BEST }).unwrap();
+    talk(&mut world, speaker, &[far], 9000);
+    let first = world.clients[far].media.front().map(|packet| packet.header.sequence);
+    assert_eq!(first, Some(last.wrapping_add(1)), "numbers are closed");
+}
+
+#[test]
 fn egress_before_ingress_and_before_keys_works() {
     let mut world = World::new(Config { workers: 2, ..config() });
     let speaker = world.join(0);

@@ -1,4 +1,6 @@
-use offhook_media::{Config, Count};
+use core::time::Duration;
+
+use offhook_media::{Config, Count, Drop};
 use offhook_types::{MediaKind, Ssrc, TrackId};
 use offhook_wire::rtcp;
 
@@ -161,5 +163,28 @@ fn publishers_get_reports_and_feedback_and_receivers_the_publishers_clock() {
             _ => false,
         });
         block && feedback && report
+    });
+}
+
+#[test]
+fn a_full_arena_forgets_the_oldest_video_and_drops_nothing() {
+    let mut config = config();
+    config.limits.slots = 64;
+    config.timeouts.history = Duration::from_secs(60);
+    let mut world = World::new(config);
+    let (camera, viewer, mut number) = watching(&mut world, 0);
+    world.until("packets are forgotten", |world| {
+        number += 1;
+        frame(world, camera, number, false);
+        world.count(Count::PacketsForgotten) > 0
+    });
+    assert_eq!(world.dropped(Drop::NoSlot), 0);
+    let sequence = world.clients[viewer].media.back().unwrap().header.sequence;
+    world.clients[viewer].send_control(|writer| {
+        writer.receiver_report(Ssrc(1), &[]).unwrap();
+        writer.nack(Ssrc(1), Ssrc(500), [sequence]).unwrap();
+    });
+    world.until("the latest is sent again", |world| {
+        world.clients[viewer].media.iter().any(|media| media.header.payload_type.0 == VP8_RTX)
     });
 }

@@ -70,7 +70,7 @@ fn what_arrives_is_told_apart_and_not_asked_for_again() {
 
 #[test]
 fn it_gives_up_after_ten_tries_or_a_second() {
-    for (rtt, tries, last) in [(20, 10, 200), (300, 4, 1200)] {
+    for (rtt, tries, last) in [(20, 10, 425), (300, 3, 1125)] {
         let mut nack = after(&[1, 3, 4]);
         let mut out = [0; 4];
         let mut count = 0;

@@ -76,7 +76,8 @@ impl Router {
             let Some(track) = place.and_then(|place| self.tracks.get(place)) else { continue };
             let Some(subscription) = track.subscription(leg) else { continue };
             let want = subscription.want();
-            if !want.paused {
+            let heard = subscription.kind() == MediaKind::Video || self.stage.hears(id);
+            if heard && !want.paused {
                 let rate = track.offer(want).ladder.top().map_or(0, |top| top.rate);
                 sum = sum.saturating_add(rate);
             }
@@ -155,7 +156,7 @@ impl Router {
             let Some(track) = self.track(id) else { continue };
             let Some(subscription) = track.subscription(leg) else { continue };
             let want = subscription.want();
-            if subscription.kind() == MediaKind::Video || want.paused {
+            if subscription.kind() == MediaKind::Video || want.paused || !self.stage.hears(id) {
                 continue;
             }
             sound = sound.saturating_add(track.offer(want).ladder.top().map_or(0, |top| top.rate));

@@ -2,7 +2,9 @@
 //! written and parsed.
 
 mod allocation;
+mod audio;
 mod key_frames;
+mod layers;
 mod limits;
 mod numbers;
 mod property;
