@@ -68,6 +68,7 @@ connections_per_address = 100000
 listen = "127.0.0.1:0"
 [media]
 udp_port = 0
+tcp_ports = [0]
 advertise = ["127.0.0.1"]
 "#;
 

@@ -12,6 +12,8 @@ mod client;
 mod counting;
 #[path = "legs/storm.rs"]
 mod storm;
+#[path = "../tests/node/wire.rs"]
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -100,6 +100,12 @@ pub(crate) fn inside(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(if ip.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { ip }, bound.port())
 }
 
+/// A loopback address of a family with the port of another address.
+pub(crate) fn of_family(address: SocketAddr, v4: bool) -> SocketAddr {
+    let ip = if v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    if address.is_ipv4() == v4 { address } else { SocketAddr::new(ip, address.port()) }
+}
+
 /// The addresses for candidates where the configuration names none. `v6` says whether the workers take IPv6.
 pub(crate) fn advertised(bound: IpAddr, v6: bool) -> Vec<IpAddr> {
     if !bound.is_unspecified() {

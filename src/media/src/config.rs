@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
+use std::path::PathBuf;
 
 /// Everything that a node is told at its start.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,13 @@ pub struct Config {
     pub send_buffer: usize,
     /// Most audio tracks of a room that are heard at a time, the loudest; zero is all.
     pub voices: usize,
+    /// TCP ports that streams are accepted on (ICE over TCP, and TLS where there is a certificate), at the
+    /// address of the workers. Zero takes any free port. Empty: UDP only.
+    pub stream_ports: Vec<u16>,
+    /// What peers are shown that begin with TLS.
+    pub stream_tls: Option<StreamTls>,
+    /// Announce only candidates over TCP: to see that they do, and for networks where UDP is never to be used.
+    pub stream_only: bool,
     /// What one peer, and all together, may use.
     pub limits: Limits,
     /// How long is waited for what.
@@ -51,10 +59,22 @@ impl Default for Config {
             receive_buffer: 4 << 20,
             send_buffer: 4 << 20,
             voices: 5,
+            stream_ports: Vec::new(),
+            stream_tls: None,
+            stream_only: false,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
         }
     }
+}
+
+/// A certificate for TLS, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamTls {
+    /// The chain, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Upper bounds. Whatever exceeds one is refused politely or dropped and counted.
@@ -72,6 +92,10 @@ pub struct Limits {
     pub bits_per_second: u64,
     /// DTLS handshakes in progress on the node.
     pub handshakes: usize,
+    /// Streams of the node.
+    pub streams: usize,
+    /// Of these, from one address (IPv6: /64).
+    pub streams_per_address: u32,
     /// Packet slots of one worker. A slot is held while a packet may be asked for again, so this bounds how much is
     /// kept for retransmission: about 1.6 KB each.
     pub slots: usize,
@@ -95,6 +119,9 @@ impl Default for Limits {
             packets_per_second: 8000,
             bits_per_second: 64_000_000,
             handshakes: 128,
+            streams: 4000,
+            // Everybody in an office whose firewall takes no UDP.
+            streams_per_address: 400,
             slots: 16_384,
             history_video: 512,
             history_audio: 32,

@@ -84,6 +84,28 @@ counted! {
         DataRefused = "data_refused",
         /// A command about something that is gone, or beyond a limit.
         CommandStale = "command_stale",
+        /// A stream too many: of its address, of those that have proved nothing, or of all.
+        StreamLimit = "stream_limit",
+        /// A stream that carries no frames that begin with a check, nor TURN.
+        StreamMalformed = "stream_malformed",
+        /// A stream whose first check names no leg of ours.
+        StreamUnknownUser = "stream_unknown_user",
+        /// A stream that proved nothing in time, or took nothing for long.
+        StreamTimeout = "stream_timeout",
+        /// TLS that failed, or that there is no certificate for.
+        StreamTls = "stream_tls",
+        /// A message of a TURN client without effect.
+        StreamTurn = "stream_turn",
+        /// Video for a stream that does not take as much as there is.
+        StreamVideo = "stream_video",
+        /// Something else for such a stream.
+        StreamFull = "stream_full",
+        /// Packets between a stream and its worker that one side did not take in time.
+        StreamBehind = "stream_behind",
+        /// Video left out before it was read, because the worker cannot do all that is asked of it.
+        Overload = "overload",
+        /// Datagrams that arrived faster than a worker took them, counted by the kernel.
+        ReceiveBufferFull = "receive_buffer_full",
     }
 }
 
@@ -162,6 +184,22 @@ counted! {
         MessagesFromPeers = "messages_from_peers",
         /// Data messages to peers.
         MessagesToPeers = "messages_to_peers",
+        /// Legs that moved to another address, after it had answered a check of ours.
+        PathsMoved = "paths_moved",
+        /// Checks of our own, to addresses that a live leg was to move to.
+        PathsAsked = "paths_asked",
+        /// Streams accepted.
+        StreamsAccepted = "streams_accepted",
+        /// Streams that led to a leg, or were allowed to use TURN.
+        StreamsProven = "streams_proven",
+        /// Of these, under TLS.
+        StreamsTls = "streams_tls",
+        /// Streams closed, by either side.
+        StreamsClosed = "streams_closed",
+        /// Packets from streams.
+        StreamPacketsIn = "stream_packets_in",
+        /// Packets to streams.
+        StreamPacketsOut = "stream_packets_out",
     }
 }
 
@@ -192,6 +230,8 @@ pub struct Snapshot {
     pub free_slots: u64,
     /// Thousandths of a core that the workers used lately, in all.
     pub busy: u64,
+    /// Streams open.
+    pub streams: u64,
 }
 
 impl Snapshot {
@@ -209,6 +249,7 @@ impl Snapshot {
         self.handshakes = self.handshakes.saturating_add(other.handshakes);
         self.free_slots = self.free_slots.saturating_add(other.free_slots);
         self.busy = self.busy.saturating_add(other.busy);
+        self.streams = self.streams.saturating_add(other.streams);
     }
 
     /// Become a copy without allocating.
@@ -221,6 +262,7 @@ impl Snapshot {
         (self.legs, self.rooms, self.tracks) = (other.legs, other.rooms, other.tracks);
         (self.egress, self.handshakes) = (other.egress, other.handshakes);
         (self.free_slots, self.busy) = (other.free_slots, other.busy);
+        self.streams = other.streams;
     }
 }
 

@@ -19,13 +19,17 @@ mod config;
 mod counters;
 mod node;
 mod rings;
+mod secret;
 mod slots;
 mod socket;
+mod streams;
 mod transmit;
 mod tunnel;
 mod worker;
 
-pub use config::{Config, Limits, Timeouts};
+pub use config::{Config, Limits, StreamTls, Timeouts};
 pub use counters::{Count, Drop, Snapshot};
 pub use node::{Node, OnEvent, Refused, StartError, SteppedNode};
+pub use offhook_rtc::turn::TurnCredentials;
+pub use streams::TlsError;
 pub use tunnel::{FromWorker, ToWorker, Tunnel};

@@ -1,6 +1,7 @@
 //! The node: starts the threads, hands out placements, passes commands on, sums the counters.
 
 mod assembly;
+mod listen;
 mod placements;
 mod stepped;
 
@@ -15,10 +16,13 @@ use offhook_types::media::{Candidate, Command, DataKind, Event, Fingerprint, Pla
 use offhook_types::{LegId, RoomId, WorkerId};
 
 use crate::association::Message;
+use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
 use crate::socket::pin_thread;
 use crate::tunnel::Tunnel;
-use crate::{Config, Snapshot};
+use crate::{Config, Snapshot, TurnCredentials};
+use assembly::Assembled;
+use listen::StreamDoor;
 pub(crate) use placements::Busy;
 use placements::Placements;
 pub use stepped::SteppedNode;
@@ -40,6 +44,17 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A port for streams could not be had.
+    #[error("cannot listen on TCP port {port}")]
+    Stream {
+        /// The port asked for; zero for any.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificate for streams under TLS cannot be used.
+    #[error("streams under TLS")]
+    Tls(#[from] crate::TlsError),
     /// No certificate could be made.
     #[error("cannot make a DTLS certificate")]
     Certificate(#[from] offhook_rtc::dtls::CertificateError),
@@ -70,16 +85,27 @@ struct Shared {
     placements: Arc<Mutex<Placements>>,
     /// Until they are taken.
     tunnels: Mutex<Vec<Tunnel>>,
+    clock: Clock,
+    streams: StreamDoor,
 }
 
 /// How a worker is reached.
 struct WorkerDoor {
     commands: Mutex<Outbox<Command>>,
     waker: Arc<Waker>,
-    candidates: Vec<Candidate>,
-    inside: SocketAddr,
+    reach: Reach,
     serial: AtomicU64,
     published: Arc<Mutex<Snapshot>>,
+}
+
+/// Where a worker is found.
+struct Reach {
+    /// What peers are told.
+    told: Vec<Candidate>,
+    /// Its own port, told or not.
+    own: Vec<Candidate>,
+    /// Where this host reaches it.
+    inside: SocketAddr,
 }
 
 /// How an association thread is reached.
@@ -100,6 +126,7 @@ struct Thread {
 enum Kind {
     Worker,
     Association,
+    Streams,
 }
 
 /// Places in a command ring kept for what makes room: the ends of legs.
@@ -109,11 +136,15 @@ impl Node {
     /// Open the sockets and start the threads.
     pub fn start(config: Config, on_event: OnEvent) -> Result<Self, StartError> {
         let pin = config.pin;
-        let (shared, workers, associations) = assembly::assemble(config, on_event)?;
+        let Assembled { shared, workers, associations, streams } =
+            assembly::assemble(config, on_event)?;
         let node = Self { shared, threads: Mutex::default() };
         for (nth, associations) in associations.into_iter().enumerate() {
             let name = format!("media-assoc-{nth}");
             node.spawn(Kind::Association, name, move || associations.run())?;
+        }
+        if let Some(streams) = streams {
+            node.spawn(Kind::Streams, "media-streams".to_owned(), move || streams.run())?;
         }
         for (nth, worker) in workers.into_iter().enumerate() {
             node.spawn(Kind::Worker, format!("media-{nth}"), move || {
@@ -168,6 +199,15 @@ impl Node {
         self.shared.fingerprint
     }
 
+    /// Credentials for TURN over the stream ports, for a client that the control plane has let in, with the TCP ports
+    /// on which it is served under TLS: none without a certificate. They are good for `lasting`.
+    pub fn lend_turn(&self, lasting: Duration) -> (TurnCredentials, &[u16]) {
+        let name = u64::from_le_bytes(crate::secret::random());
+        let ends = self.shared.clock.now() + lasting;
+        let credentials = self.shared.streams.authority.issue(ends, &format!("{name:x}"));
+        (credentials, &self.shared.streams.tls_ports)
+    }
+
     /// The counters of all threads, a quarter of a second old at most.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.snapshot()
@@ -182,13 +222,13 @@ impl Node {
         }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = core::mem::take(&mut *threads);
-        let (workers, associations): (Vec<_>, Vec<_>) =
+        let (workers, others): (Vec<_>, Vec<_>) =
             threads.into_iter().partition(|thread| thread.kind == Kind::Worker);
         self.shared.workers.iter().for_each(|door| door.waker.wake());
         join(workers, self.shared.stop_within);
-        // These end when the workers have let go of their rings.
+        // The association threads end when the workers have let go of their rings.
         self.shared.associations.iter().for_each(|door| door.waker.wake());
-        join(associations, self.shared.stop_within);
+        join(others, self.shared.stop_within);
     }
 }
 
@@ -237,8 +277,8 @@ impl Shared {
     fn placement(&self, worker: WorkerId) -> Option<Placement> {
         let door = self.workers.get(usize::from(worker.0))?;
         let leg = LegId::new(worker, door.serial.fetch_add(1, Ordering::Relaxed));
-        let candidates = door.candidates.clone();
-        Some(Placement { leg, candidates, inside: door.inside })
+        let Reach { told, inside, .. } = &door.reach;
+        Some(Placement { leg, candidates: told.clone(), inside: *inside })
     }
 
     fn send(&self, command: Command) -> Result<(), Refused> {
@@ -271,6 +311,7 @@ impl Shared {
         if !closes && commands.room() <= RESERVED {
             return Err(Refused);
         }
+        self.streams.directory.follow(&command);
         if let Some(room) = opened {
             // Before the command, since the leg may end before this returns.
             self.placements.lock().unwrap_or_else(PoisonError::into_inner).opened(leg, room);
@@ -296,7 +337,7 @@ impl Shared {
         let mut sum = Snapshot::default();
         let workers = self.workers.iter().map(|door| &door.published);
         let associations = self.associations.iter().map(|door| &door.published);
-        for published in workers.chain(associations) {
+        for published in workers.chain(associations).chain(&self.streams.published) {
             sum.merge(&published.lock().unwrap_or_else(PoisonError::into_inner));
         }
         sum

@@ -149,6 +149,27 @@ impl UdpSocket {
         self.address
     }
 
+    /// Datagrams that the kernel has thrown away since the socket was bound, because its receive buffer was full.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.memory().last().copied().unwrap_or(0).into()
+    }
+
+    /// How full the receive buffer is, in thousandths of what the kernel grants.
+    pub(crate) fn fill(&self) -> u32 {
+        let [used, granted, ..] = self.memory();
+        u32::try_from(u64::from(used) * 1000 / u64::from(granted.max(1))).unwrap_or(u32::MAX)
+    }
+
+    fn memory(&self) -> [u32; MEMINFO] {
+        let (mut info, mut len) = ([0u32; MEMINFO], size_of::<[u32; MEMINFO]>() as u32);
+        // SAFETY: `info` and `len` outlive the call and `len` is the size of `info`.
+        let result = unsafe {
+            let value = info.as_mut_ptr().cast::<c_void>();
+            libc::getsockopt(self.fd.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, value, &mut len)
+        };
+        if result < 0 { [0; MEMINFO] } else { info }
+    }
+
     /// Whether IPv6 peers can be reached.
     pub(crate) fn takes_v6(&self) -> bool {
         self.family == Family::Dual
@@ -285,6 +306,23 @@ impl UdpSocket {
             bell.clear();
         }
     }
+}
+
+impl AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// The option and its figures (linux/sock_diag.h): what of the receive buffer is in use, how large it is, and so on;
+/// the last is what was dropped.
+const SO_MEMINFO: c_int = 55;
+const MEMINFO: usize = 9;
+
+/// Let the kernel take no more of a stream than its window and so many bytes; the rest is refused and waits with us.
+pub(crate) fn limit_unsent(socket: &impl AsRawFd, bytes: usize) -> io::Result<()> {
+    let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
 }
 
 /// An eventfd that ends another thread's [`UdpSocket::wait`].
@@ -544,7 +582,7 @@ fn from_raw(raw: &libc::sockaddr_in6) -> Option<SocketAddr> {
     }
 }
 
-fn set_option(fd: &OwnedFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+fn set_option(fd: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: `value` outlives the call and its size is passed.
     let result = unsafe {
         libc::setsockopt(

@@ -11,6 +11,7 @@ mod forward;
 mod leg;
 mod memory;
 mod opening;
+mod overload;
 mod peers;
 mod receive;
 mod rtcp;
@@ -38,10 +39,11 @@ use crate::slots::{Arena, History};
 use crate::socket::{Inbox, RECEIVE_BATCH, UdpSocket, thread_cpu};
 use crate::transmit::Transmit;
 use crate::tunnel::{Arrivals, Departures};
-use crate::{Config, Count, OnEvent, Snapshot};
+use crate::{Config, Count, Drop, OnEvent, Snapshot};
 use egress::Exit;
 use forward::{GATHERED, Waiting};
 use leg::{Leg, Out};
+use overload::Overload;
 pub(crate) use peers::Link;
 
 /// What a worker is made of.
@@ -123,6 +125,9 @@ struct Core {
     next_room: Time,
     /// Plain RTCP while it is read.
     scratch: Vec<u8>,
+    /// What the kernel had dropped when the counters were last published.
+    overflowed: u64,
+    overload: Overload,
 }
 
 /// One room on this worker.
@@ -222,6 +227,8 @@ impl Worker {
             waiting: Vec::with_capacity(GATHERED),
             next_room: Time::ZERO,
             scratch: vec![0; 2048],
+            overflowed: 0,
+            overload: Overload::default(),
         };
         Self { inbox: Inbox::new(), core, stopping: parts.stopping }
     }
@@ -270,6 +277,9 @@ impl Worker {
             core.exit.flush();
         }
         core.settle();
+        if core.overload.is_due(now) {
+            core.relieve(now);
+        }
         if now >= core.next_publish {
             core.publish(now);
         }
@@ -323,8 +333,12 @@ impl Core {
         self.next_publish = now + PUBLISH;
         self.tell_busy(now);
         self.arena.reclaim(RECLAIM);
-        let Exit { transmit, figures, .. } = &mut self.exit;
+        let Exit { socket, transmit, figures, .. } = &mut self.exit;
         transmit.count(&mut figures.counts, &mut figures.drops);
+        let overflowed = socket.overflowed();
+        let since = overflowed.saturating_sub(self.overflowed);
+        figures.drops.add_many(Drop::ReceiveBufferFull, since);
+        self.overflowed = overflowed;
         figures.legs = self.by_id.len() as u64;
         figures.rooms = self.by_room.len() as u64;
         let local = |track: &&Track| matches!(track.source, Source::Local(_));

@@ -79,6 +79,11 @@ pub struct Admin {
 pub struct Media {
     pub bind: IpAddr,
     pub udp_port: u16,
+    pub tcp_ports: Vec<u16>,
+    pub tcp_only: bool,
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    pub turn_host: String,
     pub workers: u16,
     pub pin: bool,
     pub advertise: Vec<IpAddr>,
@@ -91,6 +96,8 @@ pub struct Media {
     pub packets_per_second: u32,
     pub bits_per_second: u64,
     pub handshakes: usize,
+    pub streams: usize,
+    pub streams_per_address: u32,
     pub slots: usize,
     pub message_bytes: usize,
     pub linger_us: u64,
@@ -224,6 +231,11 @@ impl Default for Media {
         Self {
             bind: Ipv6Addr::UNSPECIFIED.into(),
             udp_port: node.base_port,
+            tcp_ports: vec![7881],
+            tcp_only: false,
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            turn_host: String::new(),
             workers: 0,
             pin: node.pin,
             advertise: Vec::new(),
@@ -236,6 +248,8 @@ impl Default for Media {
             packets_per_second: node.limits.packets_per_second,
             bits_per_second: node.limits.bits_per_second,
             handshakes: node.limits.handshakes,
+            streams: node.limits.streams,
+            streams_per_address: node.limits.streams_per_address,
             slots: node.limits.slots,
             message_bytes: node.limits.message_bytes,
             linger_us: u64::try_from(node.timeouts.linger.as_micros()).unwrap_or(u64::MAX),
@@ -374,6 +388,29 @@ impl Config {
         if self.media.legs_per_worker == 0 || self.media.slots < 1024 {
             return Err("[media] legs_per_worker must not be 0, and slots not below 1024".into());
         }
+        self.media.check()
+    }
+}
+
+impl Media {
+    fn check(&self) -> Result<(), String> {
+        let (certificate, key) = (&self.tls_certificate, &self.tls_key);
+        if certificate.as_os_str().is_empty() != key.as_os_str().is_empty() {
+            return Err("[media] tls_certificate and tls_key belong together".into());
+        }
+        if !self.turn_host.is_empty() && certificate.as_os_str().is_empty() {
+            return Err("[media] turn_host needs tls_certificate and tls_key".into());
+        }
+        if self.tcp_ports.is_empty() && (self.tcp_only || !self.turn_host.is_empty()) {
+            return Err("[media] tcp_only and turn_host need tcp_ports".into());
+        }
+        if self.tcp_ports.len() > 16 {
+            return Err("[media] tcp_ports: at most 16".into());
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+        if !self.turn_host.chars().all(plain) {
+            return Err("[media] turn_host is a name, without port or scheme".into());
+        }
         Ok(())
     }
 }
@@ -396,6 +433,9 @@ mod tests {
         check("[htp]\n", "line 1: unknown field `htp`");
         check("\n\n[media]\nudp_port = 70000\n", "line 4");
         check("[media]\nadvertise = [\"nowhere\"]\n", "line 2");
+        check("[media]\ntls_key = \"key.pem\"\n", "[media] tls_certificate and tls_key");
+        check("[media]\nturn_host = \"turn.example.org\"\n", "[media] turn_host needs");
+        check("[media]\ntcp_only = true\ntcp_ports = []\n", "[media] tcp_only and turn_host");
         check("[api_keys]\nshort = \"secret\"\n", "[api_keys] short");
         check("[accounts]\nfixed_code = \"000000\"\n", "fixed_code is for development");
         check("[admin]\nlisten = \"0.0.0.0:7890\"\n", "[admin] listen 0.0.0.0:7890");

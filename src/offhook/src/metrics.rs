@@ -63,7 +63,7 @@ impl Metrics {
     pub async fn gather(&self) -> Vec<MetricFamily> {
         let Sources { node, calls, sessions, livekit, whip } = &self.sources;
         let mut families = self.process.gather();
-        families.extend(media(&node.0.snapshot()));
+        families.extend(media(&node.node.snapshot()));
         // A call task that is gone has no figures; the rest is still worth having.
         families.extend(calls.counts().await.map(|counts| of_calls(&counts)).unwrap_or_default());
         families.push(gauges(
@@ -126,6 +126,7 @@ fn media(snapshot: &Snapshot) -> Vec<MetricFamily> {
                 ("handshakes", snapshot.handshakes as usize),
                 ("free_slots", snapshot.free_slots as usize),
                 ("busy", snapshot.busy as usize),
+                ("streams", snapshot.streams as usize),
             ],
         ),
     ]

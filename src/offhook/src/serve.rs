@@ -105,7 +105,8 @@ impl Parts {
         let deliver = events.clone();
         let node =
             Node::start(settings::media(config), Arc::new(move |event| deliver.deliver(event)));
-        let node = Arc::new(Local(node.context("[media]")?));
+        let turn_host = config.media.turn_host.clone();
+        let node = Arc::new(Local { node: node.context("[media]")?, turn_host });
         let door: Arc<dyn MediaNode> = node.clone();
         let (phone, news) = match config.phone.enabled {
             true => {
@@ -186,7 +187,7 @@ impl Parts {
         self.sessions.stop().await;
         self.rooms.stop().await;
         let node = self.node;
-        let _ = tokio::task::spawn_blocking(move || node.0.stop()).await;
+        let _ = tokio::task::spawn_blocking(move || node.node.stop()).await;
         self.database.close().await;
     }
 }

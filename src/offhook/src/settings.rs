@@ -32,6 +32,14 @@ pub fn media(config: &Config) -> offhook_media::Config {
         receive_buffer: media.socket_buffer_bytes,
         send_buffer: media.socket_buffer_bytes,
         voices: media.voices,
+        stream_ports: media.tcp_ports.clone(),
+        stream_tls: (!media.tls_certificate.as_os_str().is_empty()).then(|| {
+            offhook_media::StreamTls {
+                certificate: media.tls_certificate.clone(),
+                key: media.tls_key.clone(),
+            }
+        }),
+        stream_only: media.tcp_only,
         limits: offhook_media::Limits {
             legs_per_worker: media.legs_per_worker,
             ingress_per_leg: media.tracks_per_leg,
@@ -39,6 +47,8 @@ pub fn media(config: &Config) -> offhook_media::Config {
             packets_per_second: media.packets_per_second,
             bits_per_second: media.bits_per_second,
             handshakes: media.handshakes,
+            streams: media.streams,
+            streams_per_address: media.streams_per_address,
             slots: media.slots,
             message_bytes: media.message_bytes,
             ..defaults.limits

@@ -1,7 +1,7 @@
 //! One leg's transport as pieces without input or output: connectivity checks ([`ice`]), the
 //! handshake ([`dtls`]), packet protection ([`srtp`]), repair ([`nack`], [`rtx`]), feedback
 //! ([`twcc`], [`reports`]), how much may be sent ([`congestion`]) and when ([`pacer`]), and data
-//! channels ([`sctp`]).
+//! channels ([`sctp`]); and, where only TLS gets through, the TURN server of one client ([`turn`]).
 //!
 //! Nothing here reads a clock, owns a socket or knows what a track is. Each piece is handed the
 //! time and bytes and answers with values; the media worker moves the bytes between them. What a
@@ -28,4 +28,5 @@ pub mod reports;
 pub mod rtx;
 pub mod sctp;
 pub mod srtp;
+pub mod turn;
 pub mod twcc;

@@ -17,8 +17,30 @@ pub trait MediaNode: Send + Sync {
     /// Where a new leg of this room would live; `None` when the node is full.
     fn place(&self, room: RoomId) -> Option<Placement>;
 
+    /// Servers that help a client to reach the node where the direct ways are blocked; none by default.
+    fn ice_servers(&self) -> Vec<IceServer> {
+        Vec::new()
+    }
+
     /// Hand a command to the leg's worker.
     fn send(&self, command: Command) -> Result<(), NodeFull>;
+}
+
+/// A TURN server of ours and what one client needs to use it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `turns:` URLs (RFC 7065).
+    pub urls: Vec<String>,
+    /// Whom it knows the client as, for a while.
+    pub username: String,
+    /// The password that goes with it.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[redacted credentials for {:?}]", self.urls)
+    }
 }
 
 /// The worker's ring is full or the worker is gone. The session that owns the leg ends.

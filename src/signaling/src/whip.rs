@@ -219,6 +219,7 @@ async fn open(
     let (asks, asked) = mpsc::channel(4);
     whip.entries().insert(id.clone(), Entry { door, room: room.clone(), identity, asks });
     let location = format!("/{}/{}/{id}", door.as_str(), reply::escaped(&room));
+    let servers = reply::ice_servers(&whip.inner.node.ice_servers());
     tokio::spawn(async move {
         session.run(asked).await;
         whip.entries().remove(&id);
@@ -230,7 +231,7 @@ async fn open(
         (header::ETAG, etag),
         (reply::ACCEPT_PATCH, reply::FRAGMENT.to_owned()),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    Ok((StatusCode::CREATED, headers, servers, answer).into_response())
 }
 
 /// Text to an offer that will be answered.

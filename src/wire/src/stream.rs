@@ -56,13 +56,13 @@ impl Dialect {
                 _ => Ok(None),
             };
         };
-        let extent = match (self, first >> 6) {
+        let extent = match (self, first) {
             (Self::Framed, _) => Self::framed(first, second),
-            (Self::Turn, 0) => {
+            (Self::Turn, 0..=0x3f) => {
                 let whole = STUN_HEADER + length(third, fourth);
                 Extent { skipped: 0, packet: whole, padded: whole }
             }
-            (Self::Turn, 1) => {
+            (Self::Turn, 0x40..=0x4f) => {
                 let whole = CHANNEL_HEADER + length(third, fourth);
                 Extent { skipped: 0, packet: whole, padded: whole.next_multiple_of(4) }
             }
@@ -150,6 +150,7 @@ mod tests {
         check(Turn, &REQUEST, Ok(Some((&REQUEST, 20))));
         check(Turn, &REQUEST[..19], Ok(None));
         check(Turn, &[0x40, 0, 0, 97], Err(Malformed::Length));
+        check(Turn, &[0x50, 0, 0, 0], Err(Malformed::Version));
         check(Turn, &[0x80, 0, 0, 0], Err(Malformed::Version));
     }
 

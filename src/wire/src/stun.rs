@@ -23,7 +23,7 @@ const FINGERPRINT_XOR: u32 = 0x5354_554e;
 /// Length of an HMAC-SHA1.
 const INTEGRITY: usize = 20;
 
-/// Attribute types (RFC 8489 §18.3, RFC 8445 §20.1).
+/// Attribute types (RFC 8489 §18.3, RFC 8445 §20.1, RFC 8656 §18).
 pub mod attribute {
     #![expect(missing_docs, reason = "the names are the registry's")]
     pub const MAPPED_ADDRESS: u16 = 0x0001;
@@ -31,6 +31,15 @@ pub mod attribute {
     pub const MESSAGE_INTEGRITY: u16 = 0x0008;
     pub const ERROR_CODE: u16 = 0x0009;
     pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+    pub const CHANNEL_NUMBER: u16 = 0x000c;
+    pub const LIFETIME: u16 = 0x000d;
+    pub const XOR_PEER_ADDRESS: u16 = 0x0012;
+    pub const DATA: u16 = 0x0013;
+    pub const REALM: u16 = 0x0014;
+    pub const NONCE: u16 = 0x0015;
+    pub const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+    pub const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+    pub const REQUESTED_TRANSPORT: u16 = 0x0019;
     pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub const PRIORITY: u16 = 0x0024;
     pub const USE_CANDIDATE: u16 = 0x0025;
@@ -57,6 +66,17 @@ pub enum Class {
 
 /// The method that every message of ICE uses.
 pub const BINDING: u16 = 1;
+
+/// The methods of TURN (RFC 8656 §17).
+pub mod turn {
+    #![expect(missing_docs, reason = "the names are the registry's")]
+    pub const ALLOCATE: u16 = 3;
+    pub const REFRESH: u16 = 4;
+    pub const SEND: u16 = 6;
+    pub const DATA: u16 = 7;
+    pub const CREATE_PERMISSION: u16 = 8;
+    pub const CHANNEL_BIND: u16 = 9;
+}
 
 /// Matches answers to requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -218,19 +238,19 @@ impl<'a> Message<'a> {
 
     /// XOR-MAPPED-ADDRESS: the sender of the request as its receiver saw it.
     pub fn xor_mapped_address(&self) -> Option<SocketAddr> {
-        let mut reader = Reader::new(self.attribute(attribute::XOR_MAPPED_ADDRESS)?);
-        reader.u8().ok()?;
-        let family = reader.u8().ok()?;
-        let port = reader.u16().ok()? ^ (MAGIC >> 16) as u16;
-        let ip = match (family, reader.len()) {
-            (1, 4) => IpAddr::V4(Ipv4Addr::from(reader.u32().ok()? ^ MAGIC)),
-            (2, 16) => {
-                let address = u128::from_be_bytes(reader.array().ok()?);
-                IpAddr::V6(Ipv6Addr::from(address ^ xor_mask(self.transaction)))
-            }
-            _ => return None,
-        };
-        Some(SocketAddr::new(ip, port))
+        self.xor_address(attribute::XOR_MAPPED_ADDRESS)
+    }
+
+    /// The first address of an attribute type that holds one combined with the magic cookie.
+    pub fn xor_address(&self, kind: u16) -> Option<SocketAddr> {
+        self.xor_addresses(kind).next()
+    }
+
+    /// All of them; what is no address is passed over.
+    pub fn xor_addresses(&self, kind: u16) -> impl Iterator<Item = SocketAddr> + 'a {
+        let transaction = self.transaction;
+        let values = self.attributes().filter(move |(found, _)| *found == kind);
+        values.filter_map(move |(_, value)| xor_address(value, transaction))
     }
 
     /// Attribute types that we must understand to go on and do not (RFC 8489 §6.3.1), in order.
@@ -277,6 +297,22 @@ impl<'a> Message<'a> {
         let expected = crc::crc32(self.bytes.get(..at)?) ^ FINGERPRINT_XOR;
         Some(found == expected.to_be_bytes())
     }
+}
+
+fn xor_address(value: &[u8], transaction: TransactionId) -> Option<SocketAddr> {
+    let mut reader = Reader::new(value);
+    reader.u8().ok()?;
+    let family = reader.u8().ok()?;
+    let port = reader.u16().ok()? ^ (MAGIC >> 16) as u16;
+    let ip = match (family, reader.len()) {
+        (1, 4) => IpAddr::V4(Ipv4Addr::from(reader.u32().ok()? ^ MAGIC)),
+        (2, 16) => {
+            let address = u128::from_be_bytes(reader.array().ok()?);
+            IpAddr::V6(Ipv6Addr::from(address ^ xor_mask(transaction)))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 /// What an IPv6 address is combined with: magic cookie, then transaction (RFC 8489 §14.2).

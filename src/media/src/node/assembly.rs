@@ -10,14 +10,16 @@ use offhook_types::media::{Candidate, Event};
 use offhook_types::{Rng, WorkerId};
 use rtrb::Consumer;
 
+use super::listen::{Listening, listen, stream_thread};
 use super::placements::{Busy, Placements};
-use super::{AssociationDoor, OnEvent, RESERVED, Shared, StartError, WorkerDoor};
+use super::{AssociationDoor, OnEvent, RESERVED, Reach, Shared, StartError, WorkerDoor};
 use crate::Config;
 use crate::address::{advertised, inside};
 use crate::association::{self, Associations, WorkerSide};
 use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
 use crate::socket::UdpSocket;
+use crate::streams::{Directory, Streams};
 use crate::tunnel;
 use crate::worker::{AssociationSide, Link, MAX_WORKERS, Parts, Worker};
 
@@ -32,18 +34,24 @@ const MESSAGES: usize = 4096;
 /// Packets that may wait for another worker: 10 ms at 100,000 packets a second.
 const HANDOFFS: usize = 1024;
 
-type Assembled = (Arc<Shared>, Vec<Worker>, Vec<Associations>);
-
 /// Everything of a node but its threads.
+pub(super) struct Assembled {
+    pub(super) shared: Arc<Shared>,
+    pub(super) workers: Vec<Worker>,
+    pub(super) associations: Vec<Associations>,
+    pub(super) streams: Option<Streams>,
+}
+
+/// Open the sockets and make the machines.
 pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, StartError> {
     check(&config)?;
-    let clock = Clock::start();
+    let (clock, stopping) = (Clock::start(), Arc::<AtomicBool>::default());
     let certificate = Arc::new(Certificate::generate()?);
-    let stopping = Arc::new(AtomicBool::new(false));
     let busy: Vec<Arc<Busy>> = (0..config.workers).map(|_| Arc::default()).collect();
     let placements = Arc::new(Mutex::new(Placements::new(busy.clone())));
-    let on_event = watch(on_event, placements.clone());
     let sockets = bind(&config)?;
+    let listening = listen(&config)?;
+    let on_event = watch(on_event, placements.clone(), listening.directory.clone());
     let wakers = (0..config.workers).map(|_| Waker::new()).collect::<Result<Vec<_>, _>>()?;
     let shared = Arc::new(association::Shared {
         certificate: certificate.clone(),
@@ -54,21 +62,16 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         stopping: stopping.clone(),
     });
     let config = Arc::new(config);
-    let threads = usize::from(config.handshake_threads);
     let (machines, association_doors, sides) =
-        association_threads(&shared, &sockets, &wakers, threads)?;
+        association_threads(&shared, &sockets, &wakers, config.handshake_threads.into())?;
     let (mut workers, mut worker_doors, mut tunnels) = (Vec::new(), Vec::new(), Vec::new());
     let rows = links(&wakers).into_iter().zip(sides).zip(busy);
-    for ((nth, ((links, associations), busy)), (socket, waker)) in
-        (0u16..).zip(rows).zip(sockets.into_iter().zip(wakers))
-    {
-        let candidates = candidates(&config, &socket);
-        let inside = inside(socket.address());
+    let rows = rows.zip(sockets.into_iter().zip(wakers));
+    for (nth, (((links, associations), busy), (socket, waker))) in (0u16..).zip(rows) {
+        let reach = reach(&config, &listening, &socket);
         let (commands, waiting) = Outbox::new(COMMANDS, waker.clone());
-        let (far, tunnel) = match config.tunnels {
-            true => Some(tunnel::pair(WorkerId(nth), waker.clone())).unzip(),
-            false => (None, None),
-        };
+        let pair = config.tunnels.then(|| tunnel::pair(WorkerId(nth), waker.clone()));
+        let (far, tunnel) = pair.unzip();
         tunnels.extend(far);
         let worker = Worker::new(Parts {
             id: WorkerId(nth),
@@ -88,15 +91,18 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         worker_doors.push(WorkerDoor {
             commands: Mutex::new(commands),
             waker,
-            candidates,
-            inside,
+            reach,
             serial: AtomicU64::new(1),
             published: worker.published(),
         });
         workers.push(worker);
     }
+    let (streams, stream_door) =
+        stream_thread(&config, listening, &worker_doors, (clock, stopping.clone()))?;
     let shared = Shared {
         fingerprint: certificate.fingerprint(),
+        clock,
+        streams: stream_door,
         legs_per_worker: config.limits.legs_per_worker,
         stop_within: config.timeouts.stop,
         stopping,
@@ -105,7 +111,7 @@ pub(super) fn assemble(config: Config, on_event: OnEvent) -> Result<Assembled, S
         placements,
         tunnels: Mutex::new(tunnels),
     };
-    Ok((Arc::new(shared), workers, machines))
+    Ok(Assembled { shared: Arc::new(shared), workers, associations: machines, streams })
 }
 
 type Threads = (Vec<Associations>, Vec<AssociationDoor>, Vec<Vec<AssociationSide>>);
@@ -147,17 +153,25 @@ fn check(config: &Config) -> Result<(), StartError> {
     if config.base_port != 0 && config.base_port.checked_add(config.workers - 1).is_none() {
         return Err(StartError::Config("the workers' ports exceed 65535"));
     }
+    if config.stream_only && config.stream_ports.is_empty() {
+        return Err(StartError::Config("streams only, and no port for them"));
+    }
     if config.limits.legs_per_worker == 0 || config.limits.slots == 0 {
         return Err(StartError::Config("legs and slots must not be zero"));
     }
     Ok(())
 }
 
-/// Every event passes here on its way out, so that placements learn of ends.
-fn watch(on_event: OnEvent, placements: Arc<Mutex<Placements>>) -> OnEvent {
+/// Every event passes here on its way out, so that placements and streams learn of ends.
+fn watch(
+    on_event: OnEvent,
+    placements: Arc<Mutex<Placements>>,
+    directory: Arc<Directory>,
+) -> OnEvent {
     Arc::new(move |event| {
         if let Event::LegDown { leg, .. } = &event {
             placements.lock().unwrap_or_else(PoisonError::into_inner).ended(*leg);
+            directory.ended(*leg);
         }
         on_event(event);
     })
@@ -180,6 +194,13 @@ fn bind(config: &Config) -> Result<Vec<Arc<UdpSocket>>, StartError> {
         Ok(Arc::new(socket))
     };
     (0..config.workers).map(one).collect()
+}
+
+/// Where a worker is reached, and what peers are told of it.
+fn reach(config: &Config, listening: &Listening, socket: &UdpSocket) -> Reach {
+    let own = candidates(config, socket);
+    let told = listening.candidates(config, &own);
+    Reach { told, own, inside: inside(socket.address()) }
 }
 
 fn candidates(config: &Config, socket: &UdpSocket) -> Vec<Candidate> {

@@ -1,13 +1,16 @@
 //! A node whose turns the caller drives.
 
+use core::time::Duration;
 use std::sync::{Arc, PoisonError};
 
 use offhook_types::media::{Command, Fingerprint, Placement};
 use offhook_types::{RoomId, Time, WorkerId};
 
+use super::assembly::Assembled;
 use super::{OnEvent, Refused, Shared, StartError, assembly};
 use crate::association::Associations;
 use crate::clock::Clock;
+use crate::streams::Streams;
 use crate::tunnel::Tunnel;
 use crate::worker::Worker;
 use crate::{Config, Snapshot};
@@ -17,18 +20,20 @@ pub struct SteppedNode {
     shared: Arc<Shared>,
     workers: Vec<Worker>,
     associations: Vec<Associations>,
+    streams: Option<Streams>,
     clock: Clock,
 }
 
 impl SteppedNode {
     /// Open the sockets, start nothing.
     pub fn new(config: Config, on_event: OnEvent) -> Result<Self, StartError> {
-        let (shared, workers, associations) = assembly::assemble(config, on_event)?;
+        let Assembled { shared, workers, associations, streams } =
+            assembly::assemble(config, on_event)?;
         let clock = Clock::start();
-        Ok(Self { shared, workers, associations, clock })
+        Ok(Self { shared, workers, associations, streams, clock })
     }
 
-    /// One turn of every worker and association thread. True when more may be waiting already.
+    /// One turn of every worker and of every other thread. True when more may be waiting already.
     pub fn turn(&mut self) -> bool {
         let mut busy = false;
         for nth in 0..self.workers.len() {
@@ -37,6 +42,9 @@ impl SteppedNode {
         let now = self.clock.now();
         for associations in &mut self.associations {
             busy |= associations.turn(now);
+        }
+        if let Some(streams) = &mut self.streams {
+            busy |= streams.turn(Duration::ZERO);
         }
         busy
     }
@@ -82,6 +90,7 @@ impl SteppedNode {
         let now = self.clock.now();
         self.workers.iter_mut().for_each(|worker| worker.publish(now));
         self.associations.iter_mut().for_each(Associations::publish);
+        self.streams.iter_mut().for_each(Streams::publish);
         self.shared.snapshot()
     }
 }

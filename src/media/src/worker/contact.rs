@@ -1,5 +1,6 @@
 //! What vouches for the address that a leg's packets come from and go to, and for the peer's consent to them.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use offhook_rtc::ice::IceLite;
@@ -34,6 +35,8 @@ pub(super) struct Checked {
 const OWNED: Duration = Duration::from_secs(8);
 /// DTLS datagrams a second: a data channel at 16 Mbit/s.
 const DTLS_RATE: u64 = 2000;
+/// Before the keys: a handshake has about ten, some of them twice.
+const HANDSHAKE_RATE: u64 = 100;
 
 impl Contact {
     pub(super) fn checked(
@@ -42,7 +45,7 @@ impl Contact {
         remote: Option<IceCredentials>,
     ) -> Self {
         let ufrags = vec![local.ufrag.clone()];
-        let (ice, dtls) = (IceLite::new(local, remote), Bucket::new(now, DTLS_RATE));
+        let (ice, dtls) = (IceLite::new(local, remote), Bucket::new(now, HANDSHAKE_RATE));
         Self::Checked(Box::new(Checked { ice, ufrags, dtls }))
     }
 
@@ -55,6 +58,13 @@ impl Contact {
         match self {
             Self::Checked(checked) => Some(checked),
             Self::Keyed { .. } | Self::Tunnelled => None,
+        }
+    }
+
+    /// The handshake is over; data may follow.
+    pub(super) fn keyed_up(&mut self, now: Time) {
+        if let Self::Checked(checked) = self {
+            checked.dtls = Bucket::new(now, DTLS_RATE);
         }
     }
 
@@ -74,20 +84,21 @@ impl Contact {
         }
     }
 
-    /// When the peer last showed its consent (RFC 7675), if ever; the end of time where that is not for us to watch.
+    /// When the peer last showed its consent to what we send (RFC 7675), if ever; the end of time where that is not
+    /// for us to watch.
     pub(super) fn consented(&self) -> Option<Time> {
         match self {
-            Self::Checked(checked) => checked.ice.last_check(),
+            Self::Checked(checked) => checked.ice.consented(),
             Self::Keyed { heard } => Some(*heard),
             Self::Tunnelled => Some(Time::MAX),
         }
     }
 
     /// Whether no check may take an address of the leg away from it.
-    pub(super) fn keeps_address(&self, now: Time) -> bool {
+    pub(super) fn keeps_address(&self, now: Time, address: SocketAddr) -> bool {
         match self {
             Self::Checked(checked) => {
-                checked.ice.last_check().is_some_and(|heard| now.since(heard) < OWNED)
+                checked.ice.heard_from(address).is_some_and(|heard| now.since(heard) < OWNED)
             }
             Self::Keyed { .. } | Self::Tunnelled => true,
         }

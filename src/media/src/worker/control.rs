@@ -304,6 +304,7 @@ impl Core {
     fn come_up(&mut self, now: Time, index: u32, protect: Protect, unprotect: Unprotect) {
         if let Some(leg) = self.leg_mut(index) {
             leg.unprotect = Some(unprotect);
+            leg.contact.keyed_up(now);
             leg.quality.since = now;
         }
         if let Some(out) = self.exit.outs.get_mut(index as usize) {

@@ -113,6 +113,10 @@ impl Core {
     ) -> Result<(), Drop> {
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let leg = leg.ok_or(Drop::CommandStale)?;
+        // Before anything is looked up: whoever asks for what is gone may not ask more often.
+        if !leg.meters.resends.take(now, 1) {
+            return Err(Drop::ResendRate);
+        }
         let room = self.rooms.get_mut(leg.room as usize).and_then(Option::as_mut);
         let router = &mut room.ok_or(Drop::CommandStale)?.router;
         let round_trip = leg.round_trip.unwrap_or_default();
@@ -122,9 +126,6 @@ impl Core {
         let track = self.tracks.get(&resend.track).ok_or(Drop::ResendGone)?;
         let history = track.histories.get(usize::from(resend.layer)).ok_or(Drop::ResendGone)?;
         let slot = history.find(resend.sequence).ok_or(Drop::ResendGone)?;
-        if !leg.meters.resends.take(now, 1) {
-            return Err(Drop::ResendRate);
-        }
         let packet = rtp::Packet::parse(slot.packet()).map_err(|_| Drop::ResendGone)?;
         let source = inbound(slot, &packet, track).ok_or(Drop::ResendGone)?;
         let mut outgoing = resend.render(&source).ok_or(Drop::ResendGone)?;

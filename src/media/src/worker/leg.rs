@@ -33,6 +33,8 @@ pub(super) struct Leg {
     /// The SSRC that our feedback comes from.
     pub(super) feedback: Ssrc,
     pub(super) meters: Meters,
+    /// Its video is left out for now, because the worker cannot do it all.
+    pub(super) shed: bool,
     pub(super) next_report: Time,
     pub(super) next_quality: Time,
     pub(super) quality: Tally,
@@ -208,6 +210,7 @@ impl Leg {
                 bits: Bucket::new(now, limits.bits_per_second),
                 resends: Bucket::new(now, RESEND_RATE),
             },
+            shed: false,
             next_report: now,
             next_quality: now,
             quality: Tally { since: now, ..Tally::default() },

@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use offhook_rtc::ice;
-use offhook_types::Time;
+use offhook_types::{MediaKind, PayloadType, Time};
 use offhook_wire::demux::Kind;
 
 use super::Core;
@@ -16,6 +16,8 @@ use crate::{Count, Drop};
 
 /// A STUN answer of ours is about 80 bytes.
 const REPLY_BYTES: usize = 256;
+/// A check of ours: two user fragments of at most 256 bytes, and about 80 more.
+const CHECK_BYTES: usize = 640;
 
 impl Core {
     /// Take one message: datagrams of one peer that arrived together.
@@ -29,8 +31,10 @@ impl Core {
         self.exit.figures.counts.add_many(Count::DatagramsReceived, count);
         self.exit.figures.counts.add_many(Count::BytesReceived, bytes);
         let known = self.by_address.get(&path.peer).copied();
+        let mut shed = false;
         if let Some(leg) = known.and_then(|index| self.leg_mut(index)) {
             leg.quality.bytes_in += bytes;
+            shed = leg.shed;
             let meters = &mut leg.meters;
             if !meters.packets.take(now, count) || !meters.bits.take(now, bytes * 8) {
                 return self.exit.figures.drops.add_many(Drop::LegRate, count);
@@ -39,8 +43,11 @@ impl Core {
         for datagram in message.datagrams() {
             let done = match (Kind::of(datagram), known) {
                 (None, _) => Err(Drop::Unrecognized),
-                (Some(Kind::Stun), _) => self.handle_stun(now, path, datagram),
+                (Some(Kind::Stun), _) => self.handle_stun(now, (path, known), datagram),
                 (_, None) => Err(Drop::UnknownAddress),
+                (Some(Kind::Rtp), Some(index)) if shed && self.is_video(index, datagram) => {
+                    Err(Drop::Overload)
+                }
                 (Some(Kind::Rtp), Some(index)) => self.handle_rtp(now, index, datagram),
                 (Some(Kind::Rtcp), Some(index)) => self.handle_rtcp(now, index, datagram),
                 (Some(Kind::Dtls), Some(index)) => self.handle_dtls(now, index, datagram),
@@ -51,24 +58,49 @@ impl Core {
         }
     }
 
-    /// A connectivity check. It is answered only under the password of the leg that it names.
-    fn handle_stun(&mut self, now: Time, path: Path, packet: &[u8]) -> Result<(), Drop> {
-        let ufrag = ice::addressee(packet).ok_or(Drop::StunMalformed)?;
-        let index = *self.by_ufrag.get(ufrag).ok_or(Drop::StunUnknownUser)?;
+    /// Whether a packet, not yet authenticated, says that it is video.
+    fn is_video(&self, index: u32, packet: &[u8]) -> bool {
+        let number = packet.get(1).map(|second| PayloadType(second & 0x7f));
+        let codec = self.leg(index).zip(number).and_then(|(leg, number)| leg.codec(number));
+        codec.is_some_and(|(codec, _)| codec.codec.kind() == MediaKind::Video)
+    }
+
+    /// A connectivity check, answered only under the password of the leg that it names; or the answer to one of ours,
+    /// which names nobody and comes from an address that we know.
+    fn handle_stun(
+        &mut self,
+        now: Time,
+        (path, known): (Path, Option<u32>),
+        packet: &[u8],
+    ) -> Result<(), Drop> {
+        let index = match ice::addressee(packet) {
+            Some(ufrag) => self.by_ufrag.get(ufrag).copied(),
+            None if ice::is_answer(packet) => known,
+            None => return Err(Drop::StunMalformed),
+        };
+        let index = index.ok_or(Drop::StunUnknownUser)?;
         if self.is_anothers(now, path.peer, index) {
             return Err(Drop::StunRefused);
         }
         let leg = self.leg_mut(index).ok_or(Drop::StunUnknownUser)?;
         let mut reply = [0; REPLY_BYTES];
-        let (id, association) = (leg.id, leg.association);
         let Checked { ice, .. } = leg.contact.as_checked().ok_or(Drop::StunUnknownUser)?;
-        let (len, change) = match ice.handle(now, path.peer, packet, &mut reply) {
-            ice::Outcome::Reply { len, change } => (len, change),
+        let change = match ice.handle(now, path.peer, packet, &mut reply) {
+            ice::Outcome::Reply { len, change } => {
+                let answer = reply.get(..len).unwrap_or_default();
+                self.exit.transmit.reply(&self.exit.socket, path, answer);
+                change
+            }
+            ice::Outcome::Answered { change } => change,
             ice::Outcome::Drop(ice::Drop::Malformed) => return Err(Drop::StunMalformed),
             ice::Outcome::Drop(_) => return Err(Drop::StunRefused),
         };
-        let answer = reply.get(..len).unwrap_or_default();
-        self.exit.transmit.reply(&self.exit.socket, path, answer);
+        self.follow(now, (index, path), change);
+        Ok(())
+    }
+
+    /// A check changed where the leg is reached, or is to be.
+    fn follow(&mut self, now: Time, (index, path): (u32, Path), change: ice::Change) {
         if let Some(gone) = change.evicted
             && self.by_address.get(&gone) == Some(&index)
         {
@@ -77,15 +109,31 @@ impl Core {
         if change.validated {
             self.by_address.insert(path.peer, index);
         }
-        if change.selected {
-            if let Some(out) = self.exit.outs.get_mut(index as usize) {
-                out.way = Some(Way::Socket(path));
-            }
-            if let Some(side) = self.associations.get_mut(association) {
-                side.notes.post(ToAssociation::Selected { leg: id, path });
-            }
+        if change.unproven {
+            self.ask(now, index, path);
         }
-        Ok(())
+        if !change.selected {
+            return;
+        }
+        if let Some(out) = self.exit.outs.get_mut(index as usize)
+            && out.way.replace(Way::Socket(path)).is_some()
+        {
+            self.exit.figures.counts.add(Count::PathsMoved);
+        }
+        let Some(leg) = self.leg(index) else { return };
+        let (leg, association) = (leg.id, leg.association);
+        self.tell_association(association, ToAssociation::Selected { leg, path });
+    }
+
+    /// Ask an address whether it wants what the leg receives.
+    fn ask(&mut self, now: Time, index: u32, path: Path) {
+        let Some(leg) = self.leg_mut(index) else { return };
+        let Some(Checked { ice, .. }) = leg.contact.as_checked() else { return };
+        let mut check = [0; CHECK_BYTES];
+        let Some(len) = ice.probe(now, crate::secret::random(), &mut check) else { return };
+        let check = check.get(..len).unwrap_or_default();
+        self.exit.transmit.reply(&self.exit.socket, path, check);
+        self.exit.figures.counts.add(Count::PathsAsked);
     }
 
     /// An address that checks of another leg come from, or that was given to a relay leg, belongs to that leg: whoever
@@ -93,7 +141,7 @@ impl Core {
     fn is_anothers(&self, now: Time, address: SocketAddr, index: u32) -> bool {
         let owner = self.by_address.get(&address).copied().filter(|&owner| owner != index);
         let owner = owner.and_then(|owner| self.leg(owner));
-        owner.is_some_and(|owner| owner.contact.keeps_address(now))
+        owner.is_some_and(|owner| owner.contact.keeps_address(now, address))
     }
 
     /// DTLS is not read here; it takes a millisecond when it is a handshake.

@@ -119,6 +119,35 @@ impl Core {
         }
     }
 
+    /// Look how far behind the worker is, and let go of as much video as it takes to catch up.
+    pub(super) fn relieve(&mut self, now: Time) {
+        if !self.overload.observe(now, self.exit.socket.fill()) {
+            return;
+        }
+        for index in 0..self.legs.len() as u32 {
+            let Some(leg) = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut) else {
+                continue;
+            };
+            let before = core::mem::replace(&mut leg.shed, self.overload.sheds(leg.id));
+            if before && !leg.shed {
+                self.show_again(index);
+            }
+        }
+    }
+
+    /// A publisher's video is taken again: its receivers can begin with a key frame only.
+    fn show_again(&mut self, index: u32) {
+        for at in 0.. {
+            let stream = self.leg(index).and_then(|leg| leg.streams.get(at));
+            let Some((track, layer)) = stream.map(|stream| (stream.track, stream.layer)) else {
+                return;
+            };
+            if self.tracks.get(&track).is_some_and(|track| track.kind == MediaKind::Video) {
+                self.ask_for_key_frame(track, layer);
+            }
+        }
+    }
+
     fn tick_leg(&mut self, now: Time, index: u32) {
         if let Some(due) = self.due.get_mut(index as usize) {
             *due = Time::MAX;

@@ -4,9 +4,8 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use offhook_rtc::dtls::{self, Certificate, Dtls};
 use offhook_rtc::sctp::{self, Sctp};
@@ -19,6 +18,8 @@ use offhook_types::{Codec, PayloadType, Ssrc, Time};
 use offhook_wire::demux::Kind;
 use offhook_wire::stun::{self, Builder, Class, IntegrityKey, TransactionId, attribute};
 use offhook_wire::{rtcp, rtp};
+
+use crate::wire::Wire;
 
 pub const MID: u8 = 4;
 pub const RID: u8 = 10;
@@ -89,7 +90,7 @@ impl Default for Send<'_> {
 }
 
 pub struct Client {
-    socket: UdpSocket,
+    wire: Wire,
     pub server: SocketAddr,
     pub credentials: IceCredentials,
     pub server_credentials: IceCredentials,
@@ -105,6 +106,10 @@ pub struct Client {
     transaction: u8,
     waits: bool,
     pub stun_answers: Vec<Class>,
+    /// Checks of the server.
+    pub checks_answered: u32,
+    /// Leaves them unanswered.
+    pub is_deaf: bool,
     pub media: VecDeque<Media>,
     pub control: VecDeque<Vec<u8>>,
     pub messages: Vec<(DataKind, Vec<u8>)>,
@@ -118,11 +123,19 @@ impl Client {
     pub fn new(serial: u64, server: SocketAddr, server_credentials: IceCredentials) -> Self {
         let ip: IpAddr =
             if server.is_ipv4() { [127, 0, 0, 1].into() } else { "::1".parse().unwrap() };
-        let socket = UdpSocket::bind((ip, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        let server = SocketAddr::new(ip, server.port());
+        Self::over(Wire::udp((ip, 0).into()), (serial, server), server_credentials)
+    }
+
+    /// A client whose packets travel over this.
+    pub fn over(
+        wire: Wire,
+        (serial, server): (u64, SocketAddr),
+        server_credentials: IceCredentials,
+    ) -> Self {
         Self {
-            socket,
-            server: SocketAddr::new(ip, server.port()),
+            wire,
+            server,
             credentials: credentials(&format!("client{serial}")),
             server_credentials,
             certificate: Arc::new(Certificate::generate().unwrap()),
@@ -137,6 +150,8 @@ impl Client {
             transaction: 0,
             waits: true,
             stun_answers: Vec::new(),
+            checks_answered: 0,
+            is_deaf: false,
             media: VecDeque::new(),
             control: VecDeque::new(),
             messages: Vec::new(),
@@ -171,17 +186,16 @@ impl Client {
 
     /// The socket, for options.
     pub fn descriptor(&self) -> i32 {
-        self.socket.as_raw_fd()
+        self.wire.descriptor()
     }
 
     /// Throw away what has arrived, unread.
     pub fn discard(&mut self) {
-        self.socket.set_nonblocking(true).unwrap();
-        while self.socket.recv_from(&mut self.discarded).is_ok() {}
+        while self.wire.receive(&mut self.discarded, false).is_ok() {}
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.socket.local_addr().unwrap()
+        self.wire.address()
     }
 
     /// A connectivity check that nominates.
@@ -233,8 +247,13 @@ impl Client {
         self.keys.is_some()
     }
 
-    pub fn send_raw(&self, bytes: &[u8]) {
-        self.socket.send_to(bytes, self.server).unwrap();
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.wire.send(bytes, self.server);
+    }
+
+    /// Go on from another socket, as after a change of network. The old one stays open.
+    pub fn move_to(&mut self, wire: Wire) -> Wire {
+        core::mem::replace(&mut self.wire, wire)
     }
 
     pub fn send_from_elsewhere(&self, bytes: &[u8]) {
@@ -280,6 +299,34 @@ impl Client {
         self.send_raw(&out[..len]);
     }
 
+    /// The server asks whether we are here.
+    fn answer(&mut self, check: &stun::Message<'_>) {
+        let key = IntegrityKey::new(self.credentials.pwd.as_bytes());
+        let user = format!("{}:{}", self.credentials.ufrag, self.server_credentials.ufrag);
+        assert_eq!(check.username(), Some(user.as_bytes()));
+        assert!(check.verify_integrity(&key) && check.ice_controlled().is_some());
+        self.checks_answered += 1;
+        if self.is_deaf {
+            return;
+        }
+        let answer = self.answer_packet(check.transaction.0);
+        self.send_raw(&answer);
+    }
+
+    /// The answer to a check with this transaction.
+    pub fn answer_packet(&self, transaction: [u8; 12]) -> Vec<u8> {
+        let key = IntegrityKey::new(self.credentials.pwd.as_bytes());
+        let mut out = [0; 128];
+        let transaction = TransactionId(transaction);
+        let len = Builder::new(&mut out, Class::Success, stun::BINDING, transaction)
+            .xor_mapped_address(self.server)
+            .integrity(&key)
+            .fingerprint()
+            .finish()
+            .unwrap();
+        out[..len].to_vec()
+    }
+
     pub fn send_message(&mut self, kind: DataKind, payload: &[u8]) {
         self.sctp.as_mut().unwrap().send(kind, payload).unwrap();
         self.poll();
@@ -293,11 +340,10 @@ impl Client {
 
     /// Take what has arrived; if nothing has, wait for the socket's read timeout first.
     pub fn step(&mut self) {
-        let mut packet = [0; 4096];
-        self.socket.set_nonblocking(!self.waits).unwrap();
-        while let Ok((len, from)) = self.socket.recv_from(&mut packet) {
+        let (mut packet, mut waits) = ([0; 4096], self.waits);
+        while let Ok((len, from)) = self.wire.receive(&mut packet, waits) {
             self.take(&packet[..len], from);
-            self.socket.set_nonblocking(true).unwrap();
+            waits = false;
         }
         let now = self.now();
         if let Some(dtls) = &mut self.dtls {
@@ -314,7 +360,10 @@ impl Client {
         match Kind::of(packet) {
             Some(Kind::Stun) => {
                 let message = stun::Message::parse(packet).unwrap();
-                self.stun_answers.push(message.class);
+                match message.class {
+                    Class::Request => self.answer(&message),
+                    class => self.stun_answers.push(class),
+                }
             }
             Some(Kind::Dtls) => {
                 if let Some(dtls) = &mut self.dtls {
@@ -370,7 +419,7 @@ impl Client {
         while let Some(dtls) = &mut self.dtls {
             match dtls.poll(&mut self.buffer) {
                 dtls::Output::Packet(packet) => {
-                    self.socket.send_to(packet, self.server).unwrap();
+                    self.wire.send(packet, self.server);
                 }
                 dtls::Output::Connected(connected) => {
                     let keys = connected.keys;

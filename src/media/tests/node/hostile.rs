@@ -1,3 +1,7 @@
+//! What strangers and participants may do wrong, one at a time; `floods` has what they do all at once.
+
+mod floods;
+
 use offhook_media::{Config, Count, Drop, Limits};
 use offhook_types::{MediaKind, TrackId};
 

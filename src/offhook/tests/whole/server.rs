@@ -49,7 +49,7 @@ impl Server {
         // Every port is chosen by the system and told by the server.
         let config = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [media]\nudp_port = 0\nadvertise = [\"127.0.0.1\"]\nworkers = 2\npin = false\n\
+             [media]\nudp_port = 0\ntcp_ports = [0]\nadvertise = [\"127.0.0.1\"]\nworkers = 2\npin = false\n\
              [store]\npath = \"{}\"\n[api_keys]\n{KEY} = \"{SECRET}\"\n\
              [accounts]\ncode_delivery = \"log\"\nfixed_code = \"123456\"\n{extra}",
             folder.join("offhook.db").display()

@@ -67,7 +67,7 @@ fn a_port_that_is_taken_is_named() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("offhook.toml");
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:{port}\"\n[media]\nudp_port = 0\n[store]\npath = \"{}\"\n",
+        "[http]\nlisten = \"127.0.0.1:{port}\"\n[media]\nudp_port = 0\ntcp_ports = [0]\n[store]\npath = \"{}\"\n",
         folder.join("a.db").display()
     );
     std::fs::write(&file, text).expect("the file");

@@ -9,7 +9,7 @@ fn ours() -> IceCredentials {
 }
 
 fn agent() -> IceLite {
-    IceLite::new(ours(), Some(credentials("them", "irrelevant")))
+    IceLite::new(ours(), Some(credentials("them", THEIR_PWD)))
 }
 
 fn address(last: u8) -> SocketAddr {
@@ -50,14 +50,43 @@ fn answered(ice: &mut IceLite, now: Time, from: SocketAddr, packet: &[u8]) -> (V
     let mut reply = [0; 128];
     match ice.handle(now, from, packet, &mut reply) {
         Outcome::Reply { len, change } => (reply[..len].to_vec(), change),
-        Outcome::Drop(reason) => panic!("dropped: {reason:?}"),
+        other => panic!("{other:?}"),
     }
+}
+
+const THEIR_PWD: &str = "their password of 22 c";
+
+/// Our check to the nominated address.
+fn asked(ice: &mut IceLite, now: Time, transaction: u8) -> Vec<u8> {
+    let mut check = [0; 256];
+    let len = ice.probe(now, [transaction; 12], &mut check).unwrap();
+    check[..len].to_vec()
+}
+
+/// An answer to a check with this transaction.
+fn answer(transaction: u8, pwd: &str) -> Vec<u8> {
+    let mut out = [0; 128];
+    let transaction = stun::TransactionId([transaction; 12]);
+    let builder = Builder::new(&mut out, Class::Success, stun::BINDING, transaction);
+    let key = IntegrityKey::new(pwd.as_bytes());
+    let len =
+        builder.xor_mapped_address(address(0)).integrity(&key).fingerprint().finish().unwrap();
+    out[..len].to_vec()
+}
+
+/// Where it is sent after the address that was nominated has answered our check.
+fn proven(ice: &mut IceLite, now: Time, from: SocketAddr) -> Option<SocketAddr> {
+    asked(ice, now, 77);
+    let outcome = ice.handle(now, from, &answer(77, THEIR_PWD), &mut []);
+    let change = Change { selected: true, ..Change::default() };
+    assert_eq!(outcome, Outcome::Answered { change });
+    ice.selected()
 }
 
 fn dropped(ice: &mut IceLite, packet: &[u8]) -> Drop {
     match ice.handle(at(0), address(1), packet, &mut [0; 128]) {
         Outcome::Drop(reason) => reason,
-        Outcome::Reply { .. } => panic!("answered"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -126,8 +155,71 @@ fn the_latest_nomination_moves_the_leg() {
     assert!(!nominated(answered(&mut ice, at(1), address(1), &nominating()).1));
     assert!(!nominated(answered(&mut ice, at(2), address(2), &good(&[])).1));
     assert_eq!(ice.selected(), Some(address(1)));
-    assert!(nominated(answered(&mut ice, at(3), address(2), &nominating()).1));
+    let change = answered(&mut ice, at(3), address(2), &nominating()).1;
+    assert_eq!(change, Change { unproven: true, ..Change::default() });
+    assert_eq!(ice.selected(), Some(address(1)), "nothing moves before the answer");
+    assert_eq!(proven(&mut ice, at(4), address(2)), Some(address(2)));
+    // Going back is another move; going on where it was proven is not.
+    assert!(answered(&mut ice, at(5), address(1), &nominating()).1.unproven);
+    assert_eq!(proven(&mut ice, at(30), address(1)), Some(address(1)));
+    let change = answered(&mut ice, at(31), address(2), &nominating()).1;
+    assert_eq!(change, Change { selected: true, ..Change::default() });
+}
+
+#[test]
+fn our_own_check_is_what_a_controlling_agent_answers() {
+    let mut ice = agent();
+    answered(&mut ice, at(0), address(1), &nominating());
+    assert_eq!(ice.probe(at(1), [1; 12], &mut [0; 256]), None, "there is nothing to ask");
+    answered(&mut ice, at(2), address(2), &nominating());
+    let check = asked(&mut ice, at(2), 5);
+    let check = Message::parse(&check).unwrap();
+    assert_eq!((check.class, check.method), (Class::Request, stun::BINDING));
+    assert_eq!(check.username(), Some(&b"them:ours"[..]));
+    assert!(check.verify_integrity(&IntegrityKey::new(THEIR_PWD.as_bytes())));
+    assert!(check.ice_controlled().is_some() && check.priority().is_some());
+    assert_eq!(check.verify_fingerprint(), Some(true));
+    assert!(!check.use_candidate() && addressee(&nominating()).is_some());
+    assert_eq!(ice.probe(at(21), [1; 12], &mut [0; 256]), None, "asked just now");
+    assert!(ice.probe(at(22), [1; 12], &mut [0; 256]).is_some());
+}
+
+#[test]
+fn only_the_answer_to_our_check_moves_the_leg() {
+    let mut ice = agent();
+    answered(&mut ice, at(0), address(1), &nominating());
+    answered(&mut ice, at(1), address(2), &nominating());
+    asked(&mut ice, at(1), 5);
+    for (from, transaction, pwd, reason) in [
+        (2, 6, THEIR_PWD, Drop::NotARequest),
+        (3, 5, THEIR_PWD, Drop::NotARequest),
+        (1, 5, THEIR_PWD, Drop::NotARequest),
+        (2, 5, "guessed", Drop::Unauthenticated),
+    ] {
+        let packet = answer(transaction, pwd);
+        assert!(is_answer(&packet) && addressee(&packet).is_none());
+        let outcome = ice.handle(at(2), address(from), &packet, &mut []);
+        assert_eq!(outcome, Outcome::Drop(reason), "{from} {transaction} {pwd}");
+        assert_eq!(ice.selected(), Some(address(1)));
+    }
+    let outcome = ice.handle(at(3), address(2), &answer(5, THEIR_PWD), &mut []);
+    assert!(matches!(outcome, Outcome::Answered { .. }));
     assert_eq!(ice.selected(), Some(address(2)));
+    let again = ice.handle(at(4), address(2), &answer(5, THEIR_PWD), &mut []);
+    assert_eq!(again, Outcome::Drop(Drop::NotARequest), "an answer counts once");
+}
+
+#[test]
+fn consent_comes_from_where_we_send() {
+    let mut ice = agent();
+    answered(&mut ice, at(0), address(1), &nominating());
+    answered(&mut ice, at(20_000), address(2), &good(&[]));
+    assert_eq!((ice.consented(), ice.last_check()), (Some(at(0)), Some(at(20_000))));
+    assert_eq!(ice.consent_ends(), Some(at(30_000)));
+    answered(&mut ice, at(25_000), address(2), &nominating());
+    assert_eq!(ice.consent_ends(), Some(at(30_000)), "nothing moves before the answer");
+    proven(&mut ice, at(26_000), address(2));
+    assert_eq!(ice.consent_ends(), Some(at(56_000)));
 }
 
 #[test]
@@ -141,7 +233,7 @@ fn an_overtaken_numbered_nomination_is_ignored() {
     answered(&mut ice, at(1), address(2), &numbered(1));
     assert_eq!(ice.selected(), Some(address(1)));
     answered(&mut ice, at(2), address(2), &numbered(3));
-    assert_eq!(ice.selected(), Some(address(2)));
+    assert_eq!(proven(&mut ice, at(2), address(2)), Some(address(2)));
 }
 
 #[test]
@@ -193,7 +285,7 @@ fn a_restart_keeps_the_old_credentials_until_the_first_new_check() {
     let mut ice = agent();
     answered(&mut ice, at(0), address(1), &nominating());
     let (new_us, new_them) =
-        (credentials("ours2", "a new password of 22 c"), credentials("them2", "x"));
+        (credentials("ours2", "a new password of 22 c"), credentials("them2", THEIR_PWD));
     ice.set_remote(new_them.clone(), Some(new_us.clone()));
     // The same description again changes nothing.
     ice.set_remote(new_them, None);
@@ -208,7 +300,8 @@ fn a_restart_keeps_the_old_credentials_until_the_first_new_check() {
     assert!(
         Message::parse(&reply).unwrap().verify_integrity(&IntegrityKey::new(new_us.pwd.as_bytes()))
     );
-    assert!(change.validated && change.selected);
+    assert!(change.validated && change.unproven);
+    assert_eq!(proven(&mut ice, at(2), address(2)), Some(address(2)));
     assert_eq!(dropped(&mut ice, &good(&[])), Drop::WrongUser);
     assert!(ice.is_validated(address(1)), "packets still on the way are not lost");
 }

@@ -12,6 +12,8 @@ use offhook_types::{MediaKind, ParticipantId, TrackId};
 
 use proto::leave_request::Action;
 
+use crate::media_node::IceServer;
+
 pub(super) fn room(room: &RoomView) -> proto::Room {
     proto::Room {
         sid: room.id.to_string(),
@@ -28,6 +30,13 @@ pub(super) fn room(room: &RoomView) -> proto::Room {
         version: Some(version(room.version)),
         ..proto::Room::default()
     }
+}
+
+/// Servers that help where the direct ways are blocked.
+pub(super) fn ice_servers(servers: Vec<IceServer>) -> Vec<proto::IceServer> {
+    let convert =
+        |IceServer { urls, username, credential }| proto::IceServer { urls, username, credential };
+    servers.into_iter().map(convert).collect()
 }
 
 /// What may be published.

@@ -316,6 +316,7 @@ impl Session {
         self.say(Response::Reconnect(proto::ReconnectResponse {
             server_info: Some(self.server_info()),
             last_message_seq: self.sequence,
+            ice_servers: convert::ice_servers(self.door.node.ice_servers()),
             ..proto::ReconnectResponse::default()
         }))?;
         let snapshot = match self.seat.act(Act::Snapshot).await {
@@ -420,6 +421,7 @@ impl Session {
             ping_interval: seconds(self.door.config.ping_interval),
             server_info: Some(self.server_info()),
             enabled_publish_codecs: convert::codecs(),
+            ice_servers: convert::ice_servers(self.door.node.ice_servers()),
             fast_publish: self.peers.mode == Mode::Dual && joined.you.permission.publish,
             ..proto::JoinResponse::default()
         }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use offhook_call::room::Refusal;
 
+use crate::media_node::IceServer;
 use crate::negotiation::Refused;
 use crate::token::TokenError;
 
@@ -104,6 +105,21 @@ fn preflight(methods: &'static str) -> Preflight {
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ]
+}
+
+/// What else helps a client to reach us (RFC 9725 §4.6).
+pub(super) fn ice_servers(servers: &[IceServer]) -> HeaderMap {
+    let links = servers.iter().flat_map(|server| {
+        let IceServer { username, credential, .. } = server;
+        server.urls.iter().filter_map(move |url| {
+            let link = format!(
+                "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; \
+                 credential-type=\"password\""
+            );
+            HeaderValue::try_from(link).ok()
+        })
+    });
+    links.map(|link| (header::LINK, link)).collect()
 }
 
 /// A page of any origin may use the door: the token decides, not a cookie.

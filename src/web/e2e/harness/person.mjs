@@ -20,10 +20,14 @@ const FAKE_DEVICES = ['--use-fake-device-for-media-stream=fps=10', '--use-fake-u
 export const DEADLINE_MS = 30_000;
 
 export class Person {
-  /** `devices: false` has no camera and microphone; `prepare` gets the context before the app. */
-  static async arrive(url, { devices = true, context = {}, prepare } = {}) {
+  /**
+   * `devices: false` has no camera and microphone; `prepare` gets the context before the app; `flags` are more of the
+   * browser's.
+   */
+  static async arrive(url, { devices = true, context = {}, prepare, flags = [] } = {}) {
     const person = new Person();
-    const args = [...FLAGS, ...(devices ? FAKE_DEVICES : ['--use-fake-ui-for-media-stream'])];
+    const own = devices ? FAKE_DEVICES : ['--use-fake-ui-for-media-stream'];
+    const args = [...FLAGS, ...own, ...flags];
     person.url = url;
     person.browser = await chromium.launch({ executablePath: chromiumPath(), args });
     person.context = await person.browser.newContext({ locale: 'en-US', ...context });

@@ -19,15 +19,16 @@ const START_DEADLINE_MS = 30_000;
 const binary = () => built('offhook', 'OFFHOOK_BIN');
 
 export class Server {
-  /** `extra` is TOML: tables that this configuration lacks. `accounts` adds to [accounts]. */
-  static async start({ extra = '', accounts = '' } = {}) {
+  /** `extra` is TOML: tables that this configuration lacks. `accounts` adds to [accounts], `media` to [media]. */
+  static async start({ extra = '', accounts = '', media = '' } = {}) {
     const server = new Server();
     server.folder = await mkdtemp(path.join(tmpdir(), 'offhook-e2e-'));
     server.config = path.join(server.folder, 'offhook.toml');
     const config = [
       '[http]\nlisten = "127.0.0.1:0"',
       '[admin]\nlisten = "127.0.0.1:0"',
-      '[media]\nudp_port = 0\nadvertise = ["127.0.0.1"]\nworkers = 1\npin = false',
+      '[media]\nudp_port = 0\ntcp_ports = [0]\nadvertise = ["127.0.0.1"]\nworkers = 1\npin = false',
+      media,
       `[store]\npath = "${server.folder}/offhook.db"`,
       '[api_keys]\ntestkey = "a-secret-that-only-the-tests-know-0001"',
       `[accounts]\ncode_delivery = "log"\nfixed_code = "${CODE}"`,

@@ -17,6 +17,8 @@ pub struct Builder<'b> {
     out: Writer<'b>,
     transaction: TransactionId,
     whole: Option<()>,
+    /// Bytes of the message that the caller puts behind what is built.
+    ahead: usize,
 }
 
 impl<'b> Builder<'b> {
@@ -29,7 +31,7 @@ impl<'b> Builder<'b> {
             Class::Error => 0x110,
         };
         let method_bits = (method & 0xf) | (method & 0x70) << 1 | (method & 0xf80) << 2;
-        let mut this = Self { out: Writer::new(out), transaction, whole: Some(()) };
+        let mut this = Self { out: Writer::new(out), transaction, whole: Some(()), ahead: 0 };
         this.push(|out| {
             out.u16(method_bits | class_bits)?;
             out.u16(0)?;
@@ -50,8 +52,35 @@ impl<'b> Builder<'b> {
         self
     }
 
+    /// An attribute whose value comes in pieces.
+    pub fn attribute_of<const N: usize>(mut self, kind: u16, pieces: [&[u8]; N]) -> Self {
+        self.push(|out| {
+            out.u16(kind)?;
+            out.u16(u16::try_from(pieces.iter().map(|piece| piece.len()).sum::<usize>()).ok()?)?;
+            pieces.iter().try_for_each(|piece| out.put(piece))?;
+            out.pad4()
+        });
+        self
+    }
+
+    /// The header of an attribute, the message's last, whose value of `len` bytes follows what is
+    /// built, padded to four bytes by the caller.
+    pub fn attribute_ahead(mut self, kind: u16, len: u16) -> Self {
+        self.push(|out| {
+            out.u16(kind)?;
+            out.u16(len)
+        });
+        self.ahead = usize::from(len).next_multiple_of(4);
+        self
+    }
+
     /// The sender of the request as we saw it.
     pub fn xor_mapped_address(self, address: SocketAddr) -> Self {
+        self.xor_address(attribute::XOR_MAPPED_ADDRESS, address)
+    }
+
+    /// An address combined with the magic cookie.
+    pub fn xor_address(self, kind: u16, address: SocketAddr) -> Self {
         let mut value = [0; 20];
         let mut out = Writer::new(&mut value);
         let port = address.port() ^ (MAGIC >> 16) as u16;
@@ -66,7 +95,7 @@ impl<'b> Builder<'b> {
         };
         let len = wrote.map_or(0, |()| out.len());
         let value = value.get(..len).unwrap_or_default();
-        self.attribute(attribute::XOR_MAPPED_ADDRESS, value)
+        self.attribute(kind, value)
     }
 
     /// `code` is 300 to 699; `reason` at most 127 characters for people.
@@ -117,7 +146,7 @@ impl<'b> Builder<'b> {
 
     /// Fill in the length; bytes written, or `None` when something did not fit.
     pub fn finish(mut self) -> Option<usize> {
-        let length = self.out.len().saturating_sub(HEADER);
+        let length = self.out.len().saturating_sub(HEADER) + self.ahead;
         self.push(|out| out.set_u16(2, u16::try_from(length).ok()?));
         self.whole.map(|()| self.out.len())
     }
