@@ -5,6 +5,8 @@ use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 use std::path::PathBuf;
 
+use offhook_rtc::congestion;
+
 /// Everything that a node is told at its start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -40,6 +42,8 @@ pub struct Config {
     pub stream_only: bool,
     /// What one peer, and all together, may use.
     pub limits: Limits,
+    /// Where the estimate of what a receiver may be sent starts and stays between.
+    pub congestion: congestion::Limits,
     /// How long is waited for what.
     pub timeouts: Timeouts,
 }
@@ -63,6 +67,9 @@ impl Default for Config {
             stream_tls: None,
             stream_only: false,
             limits: Limits::default(),
+            // A small picture and sound at the start. The first probes, of three and six times that, come within a
+            // tenth of a second.
+            congestion: congestion::Limits { start: 600_000, min: 50_000, max: 20_000_000 },
             timeouts: Timeouts::default(),
         }
     }

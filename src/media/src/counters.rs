@@ -78,6 +78,12 @@ counted! {
         ResendGone = "resend_gone",
         /// A receiver asks for more retransmissions than its share.
         ResendRate = "resend_rate",
+        /// A pacer's queue, or the worker's room for such, is full.
+        PacerFull = "pacer_full",
+        /// It waited too long in a pacer's queue.
+        PacerLate = "pacer_late",
+        /// Transport-wide feedback about a packet that was never sent, is forgotten, or was told of before.
+        FeedbackUnknown = "feedback_unknown",
         /// A data message for a channel that is not open, or of a leg that is gone.
         DataNotOpen = "data_not_open",
         /// A data message longer than allowed, or more than the lossy channel takes now.
@@ -154,6 +160,12 @@ counted! {
         KeyFramesRequested = "key_frames_requested",
         /// Transport-wide feedback messages sent.
         FeedbackSent = "feedback_sent",
+        /// Transport-wide feedback messages received.
+        FeedbackReceived = "feedback_received",
+        /// Packets that pacers held back.
+        Held = "held",
+        /// Packets of padding sent for probes.
+        PaddingSent = "padding_sent",
         /// Legs opened.
         LegsOpened = "legs_opened",
         /// Legs that got keys.
@@ -232,6 +244,10 @@ pub struct Snapshot {
     pub busy: u64,
     /// Streams open.
     pub streams: u64,
+    /// Legs with an estimate of what they may be sent.
+    pub estimated: u64,
+    /// Of these, legs that may be sent less than they want.
+    pub narrow: u64,
 }
 
 impl Snapshot {
@@ -250,6 +266,8 @@ impl Snapshot {
         self.free_slots = self.free_slots.saturating_add(other.free_slots);
         self.busy = self.busy.saturating_add(other.busy);
         self.streams = self.streams.saturating_add(other.streams);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.narrow = self.narrow.saturating_add(other.narrow);
     }
 
     /// Become a copy without allocating.
@@ -263,6 +281,7 @@ impl Snapshot {
         (self.egress, self.handshakes) = (other.egress, other.handshakes);
         (self.free_slots, self.busy) = (other.free_slots, other.busy);
         self.streams = other.streams;
+        (self.estimated, self.narrow) = (other.estimated, other.narrow);
     }
 }
 

@@ -30,6 +30,7 @@ mod worker;
 pub use config::{Config, Limits, StreamTls, Timeouts};
 pub use counters::{Count, Drop, Snapshot};
 pub use node::{Node, OnEvent, Refused, StartError, SteppedNode};
+pub use offhook_rtc::congestion;
 pub use offhook_rtc::turn::TurnCredentials;
 pub use streams::TlsError;
 pub use tunnel::{FromWorker, ToWorker, Tunnel};

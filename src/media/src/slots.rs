@@ -33,6 +33,11 @@ impl Slot {
     pub(crate) fn packet(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
+
+    /// Whether these bytes are its own.
+    pub(crate) fn holds(&self, part: &[u8]) -> bool {
+        self.bytes.as_ptr_range().contains(&part.as_ptr())
+    }
 }
 
 /// A worker's slots that nobody uses, and those whose other holders it waits for.

@@ -8,10 +8,12 @@ mod contact;
 mod control;
 mod egress;
 mod forward;
+mod guide;
 mod leg;
 mod memory;
 mod opening;
 mod overload;
+mod pacing;
 mod peers;
 mod receive;
 mod rtcp;
@@ -25,6 +27,7 @@ use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use offhook_rtc::pacer::Pool;
 use offhook_sfu::Router;
 use offhook_types::media::{Command, Event, Extensions, LegEnd};
 use offhook_types::{LegId, MediaKind, Rng, RoomId, Time, TrackId, WorkerId};
@@ -176,6 +179,8 @@ const TICK: Duration = Duration::from_millis(10);
 const PUBLISH: Duration = Duration::from_millis(250);
 /// Thousandths of a core from which on a worker lingers.
 const LINGERS: u64 = 100;
+/// One in so many slots may be held back by pacers: what waits longer than a moment is dropped anyway.
+const HELD_PART: usize = 4;
 /// Slots looked at when the counters are published, to take back those that others held after traffic has ceased.
 const RECLAIM: usize = 1024;
 /// Most workers: one bit each in [`Track::workers`].
@@ -191,6 +196,10 @@ impl Worker {
             transmit: Transmit::new(departures),
             outs: (0..legs).map(|_| Out::default()).collect(),
             figures: Snapshot::default(),
+            now: Time::ZERO,
+            held: Pool::new(parts.config.limits.slots / HELD_PART),
+            paced: Vec::with_capacity(legs),
+            next_release: Time::MAX,
         };
         let core = Core {
             id: parts.id,
@@ -259,6 +268,7 @@ impl Worker {
     pub(crate) fn turn(&mut self, now: Time) -> bool {
         // What the control plane said before a packet came is known before the packet is read.
         let core = &mut self.core;
+        core.exit.now = now;
         let mut busy = core.take_commands(now);
         busy |= core.take_answers(now);
         busy |= core.take_notes(now);
@@ -271,6 +281,7 @@ impl Worker {
         busy |= core.take_handoffs(now);
         core.forward(now);
         core.ask_for_key_frames(now);
+        core.release(now);
         core.exit.flush();
         if now >= core.next_due && now.since(core.last_tick) >= TICK {
             core.tick(now);
@@ -304,7 +315,8 @@ impl Core {
     fn sleep(&mut self, now: Time) {
         self.exit.figures.counts.add(Count::Sleeps);
         let tick = self.next_due.max(self.last_tick + TICK);
-        let timeout = tick.min(self.next_publish).since(now).min(PUBLISH);
+        let next = tick.min(self.next_publish).min(self.exit.next_release);
+        let timeout = next.since(now).min(PUBLISH);
         let idle = || {
             self.commands.is_empty()
                 && self.associations.iter().all(|side| side.answers.is_empty())
@@ -333,7 +345,7 @@ impl Core {
         self.next_publish = now + PUBLISH;
         self.tell_busy(now);
         self.arena.reclaim(RECLAIM);
-        let Exit { socket, transmit, figures, .. } = &mut self.exit;
+        let Exit { socket, transmit, figures, outs, .. } = &mut self.exit;
         transmit.count(&mut figures.counts, &mut figures.drops);
         let overflowed = socket.overflowed();
         let since = overflowed.saturating_sub(self.overflowed);
@@ -345,6 +357,12 @@ impl Core {
         figures.tracks = self.tracks.values().filter(local).count() as u64;
         figures.egress = self.legs.iter().flatten().map(|leg| leg.egress.len() as u64).sum();
         figures.free_slots = self.arena.free() as u64;
+        let guides = outs.iter().filter_map(|out| out.guide.as_deref());
+        let estimates = guides.filter_map(|guide| Some((guide.told()?, guide.wanted())));
+        (figures.estimated, figures.narrow) = estimates
+            .fold((0, 0), |(all, narrow), (told, wanted)| {
+                (all + 1, narrow + u64::from(told < wanted))
+            });
         if let Ok(mut published) = self.published.try_lock() {
             published.copy_from(figures);
             for room in self.rooms.iter().flatten() {

@@ -103,6 +103,9 @@ pub struct Media {
     pub linger_us: u64,
     pub setup_timeout_ms: u64,
     pub consent_timeout_ms: u64,
+    pub start_bitrate: u64,
+    pub min_bitrate: u64,
+    pub max_bitrate: u64,
 }
 
 /// `[store]`
@@ -255,6 +258,9 @@ impl Default for Media {
             linger_us: u64::try_from(node.timeouts.linger.as_micros()).unwrap_or(u64::MAX),
             setup_timeout_ms: millis(node.timeouts.setup),
             consent_timeout_ms: millis(node.timeouts.consent),
+            start_bitrate: node.congestion.start,
+            min_bitrate: node.congestion.min,
+            max_bitrate: node.congestion.max,
         }
     }
 }
@@ -411,6 +417,12 @@ impl Media {
         if !self.turn_host.chars().all(plain) {
             return Err("[media] turn_host is a name, without port or scheme".into());
         }
+        let Self { start_bitrate, min_bitrate, max_bitrate, .. } = *self;
+        if min_bitrate == 0 || start_bitrate < min_bitrate || max_bitrate < start_bitrate {
+            return Err(
+                "[media] min_bitrate, start_bitrate and max_bitrate must rise from 1".into()
+            );
+        }
         Ok(())
     }
 }
@@ -432,6 +444,7 @@ mod tests {
         check("[http]\nlisten = \"0.0.0.0:1\"\nlisen = 1\n", "line 3: unknown field `lisen`");
         check("[htp]\n", "line 1: unknown field `htp`");
         check("\n\n[media]\nudp_port = 70000\n", "line 4");
+        check("[media]\nmax_bitrate = 1000\n", "max_bitrate");
         check("[media]\nadvertise = [\"nowhere\"]\n", "line 2");
         check("[media]\ntls_key = \"key.pem\"\n", "[media] tls_certificate and tls_key");
         check("[media]\nturn_host = \"turn.example.org\"\n", "[media] turn_host needs");

@@ -127,6 +127,8 @@ fn media(snapshot: &Snapshot) -> Vec<MetricFamily> {
                 ("free_slots", snapshot.free_slots as usize),
                 ("busy", snapshot.busy as usize),
                 ("streams", snapshot.streams as usize),
+                ("estimated_legs", snapshot.estimated as usize),
+                ("narrow_legs", snapshot.narrow as usize),
             ],
         ),
     ]

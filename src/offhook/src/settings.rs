@@ -53,6 +53,11 @@ pub fn media(config: &Config) -> offhook_media::Config {
             message_bytes: media.message_bytes,
             ..defaults.limits
         },
+        congestion: offhook_media::congestion::Limits {
+            start: media.start_bitrate,
+            min: media.min_bitrate,
+            max: media.max_bitrate,
+        },
         timeouts: offhook_media::Timeouts {
             setup: ms(media.setup_timeout_ms),
             consent: ms(media.consent_timeout_ms),

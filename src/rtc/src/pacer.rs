@@ -84,7 +84,7 @@ impl Pacer {
     #[inline]
     pub fn passes(&mut self, now: Time, bytes: usize) -> bool {
         let now = nanos(now);
-        if self.free_at > now + BURST_NANOS || !self.media.is_empty() || self.probe.is_some() {
+        if self.free_at > now + BURST_NANOS || self.waiting() > 0 || self.probe.is_some() {
             return false;
         }
         self.charge(now, bytes);

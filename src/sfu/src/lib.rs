@@ -30,7 +30,7 @@ mod stage;
 mod subscription;
 mod track;
 
-pub use packet::{Carried, Inbound, Outgoing, Patch};
+pub use packet::{Carried, Inbound, Kept, Outgoing, Patch};
 pub use router::{
     Config, Drop, Full, Origin, Pause, Refusal, Report, Resend, Router, RtxStream, TrackSpec,
 };

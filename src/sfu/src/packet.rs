@@ -1,9 +1,13 @@
 //! Packets on their way through: what a publisher sent, and what one subscriber gets.
 
+mod kept;
+
 use offhook_types::media::{Extension, Extensions};
 use offhook_types::{Codec, Mid, PayloadType, Ssrc};
 use offhook_wire::payload::Description;
 use offhook_wire::{Parsed, dd, rtp};
+
+pub use kept::Kept;
 
 /// Extensions that pass from publisher to subscriber. MID is the receiver's own; RID,
 /// transport-wide numbers and send times belong to one hop.

@@ -584,4 +584,8 @@ pub struct LegQuality {
     pub uplink_bps: u64,
     /// Bits per second to the peer.
     pub downlink_bps: u64,
+    /// Bits per second that may be sent to the peer; `None` while nothing limits it.
+    pub estimate_bps: Option<u64>,
+    /// Bits per second that would be sent to the peer without a limit.
+    pub wanted_bps: u64,
 }

@@ -53,6 +53,11 @@ impl Contact {
         Self::Keyed { heard: now }
     }
 
+    /// The peer is a process of ours.
+    pub(super) const fn is_relay(&self) -> bool {
+        matches!(self, Self::Keyed { .. })
+    }
+
     /// The half that only ICE and DTLS need.
     pub(super) fn as_checked(&mut self) -> Option<&mut Checked> {
         match self {

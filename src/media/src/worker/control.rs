@@ -3,9 +3,10 @@
 use offhook_rtc::srtp::{Protect, SrtpKeys, Unprotect};
 use offhook_sfu::{Origin, Router, TrackSpec};
 use offhook_types::media::{Command, Egress, Ingress, LegEnd, Negotiated, Want};
-use offhook_types::{LegId, Time, TrackId};
+use offhook_types::{LegId, MediaKind, Time, TrackId};
 
-use super::leg::{Out, Receiving};
+use super::guide::Guide;
+use super::leg::Receiving;
 use super::rtp::described;
 use super::{COMMANDS, Core, Source};
 use crate::Drop;
@@ -111,6 +112,11 @@ impl Core {
         let Some(leg) = self.leg_mut(index) else { return };
         leg.set_negotiated(negotiated);
         let ids = leg.negotiated.extensions;
+        let negotiated = leg.negotiated.clone();
+        if let Some(guide) = self.exit.guide_mut(index) {
+            guide.set_negotiated(now, &negotiated);
+        }
+        let Some(leg) = self.leg(index) else { return };
         let published: Vec<TrackId> = leg.tracks.iter().map(|ingress| ingress.track).collect();
         for track in published {
             let Some(known) = self.tracks.get_mut(&track) else { continue };
@@ -189,9 +195,23 @@ impl Core {
             self.remove_egress(index, track);
             return None;
         }
+        if egress.kind == MediaKind::Video {
+            self.guide(now, index);
+        }
         self.mark_asking(room);
         self.schedule(index, now);
         Some(())
+    }
+
+    /// A leg that receives video is not sent more than it takes. What a process of ours receives takes no narrow way.
+    fn guide(&mut self, now: Time, index: u32) {
+        let leg = self.legs.get(index as usize).and_then(Option::as_deref);
+        let (Some(leg), Some(out)) = (leg, self.exit.outs.get_mut(index as usize)) else { return };
+        if out.guide.is_none() && !leg.contact.is_relay() {
+            let mut guide = Guide::new(now, &self.config.congestion);
+            guide.set_negotiated(now, &leg.negotiated);
+            out.guide = Some(Box::new(guide));
+        }
     }
 
     /// Ask another worker for a track, or no longer, as its receiver needs.
@@ -231,9 +251,7 @@ impl Core {
             self.by_ufrag.remove(ufrag);
         }
         self.by_address.retain(|_, owner| *owner != index);
-        if let Some(out) = self.exit.outs.get_mut(index as usize) {
-            *out = Out::default();
-        }
+        self.exit.clear(index);
         if let Some(due) = self.due.get_mut(index as usize) {
             *due = Time::MAX;
         }

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use offhook_rtc::congestion::ClusterId;
+use offhook_rtc::pacer::Pool;
 use offhook_rtc::srtp::{Payload, Protected};
 use offhook_sfu::{Inbound, Outgoing};
+use offhook_types::media::Extensions;
 use offhook_types::{Ssrc, Time};
 use offhook_wire::rtp;
 
+use super::guide;
 use super::leg::Out;
+use super::pacing::{Held, Repair};
 use super::{Core, Track};
 use crate::slots::Slot;
 use crate::socket::UdpSocket;
@@ -21,38 +26,75 @@ pub(super) struct Exit {
     /// By leg.
     pub(super) outs: Vec<Out>,
     pub(super) figures: Snapshot,
+    /// When this turn began.
+    pub(super) now: Time,
+    /// What pacers hold back.
+    pub(super) held: Pool<Held>,
+    /// Legs whose pacers have something to do, and when the first of them has.
+    pub(super) paced: Vec<u32>,
+    pub(super) next_release: Time,
+}
+
+/// What a packet on its way out is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// It leaves for the first time.
+    New,
+    /// It leaves again as it was.
+    Same,
+    /// It leaves again on the retransmission stream: the original sequence number precedes its payload (RFC 4588 §4).
+    Rtx([u8; 2]),
 }
 
 impl Exit {
-    /// Send one packet to one leg.
+    /// Send one packet to one leg, now or when its pacer lets it. `ids` are those of the extensions of the slot that it
+    /// was made of, which `find` finds by its payload.
     #[inline]
-    pub(super) fn forward(&mut self, leg: u32, packet: &Outgoing<'_>) {
-        if let Err(reason) = self.write(leg, packet, None) {
+    pub(super) fn forward<'s>(
+        &mut self,
+        leg: u32,
+        packet: &Outgoing<'_>,
+        ids: Extensions,
+        find: impl FnOnce(&[u8]) -> Option<&'s Arc<Slot>>,
+    ) {
+        let now = self.now;
+        let waits = self.guide_mut(leg).is_some_and(|guide| !guide.passes(now, packet));
+        // A packet that only fills its number is of no slot and of no weight.
+        let source = if waits { find(packet.payload) } else { None };
+        let done = match source {
+            Some(slot) => self.hold(leg, packet, (slot, ids), None),
+            None => self.write(leg, packet, (Sending::New, 0)),
+        };
+        if let Err(reason) = done {
             self.figures.drops.add(reason);
         }
     }
 
-    /// With `original`, the payload is preceded by the original sequence number (RFC 4588 §4).
+    /// Write a packet into its leg's run, as part of a probe or of none.
     #[inline]
-    fn write(
+    pub(super) fn write(
         &mut self,
         leg: u32,
         packet: &Outgoing<'_>,
-        original: Option<[u8; 2]>,
+        (sending, cluster): (Sending, ClusterId),
     ) -> Result<(), Drop> {
         let out = self.outs.get_mut(leg as usize).ok_or(Drop::NoPath)?;
         let (Some(protect), Some(way)) = (&mut out.protect, &out.way) else {
             return Err(Drop::NoPath);
         };
         let bytes = self.transmit.space(&self.socket, (leg, way)).ok_or(Drop::NoPath)?;
-        // No transport-wide number is written as long as nothing estimates the way to the receiver. It also keeps a
-        // packet that is sent again under its own number equal to the first, without which GCM would not be secure.
-        let header = packet.write_header(bytes, None).ok_or(Drop::HeaderTooLong)?;
-        let payload = if original.is_none() && packet.patch.is_empty() {
+        let number = match (&out.guide, sending) {
+            (Some(guide), Sending::Same) => guide.number_of(packet)?,
+            (Some(guide), _) => guide.next_number(packet.payload_type),
+            (None, _) => None,
+        };
+        let header = packet.write_header(bytes, number).ok_or(Drop::HeaderTooLong)?;
+        let is_rtx = matches!(sending, Sending::Rtx(_));
+        let payload = if !is_rtx && packet.patch.is_empty() {
             Payload::Apart(packet.payload)
         } else {
             let mut end = header;
-            if let Some(original) = original {
+            if let Sending::Rtx(original) = sending {
                 let place = bytes.get_mut(end..end + 2).ok_or(Drop::HeaderTooLong)?;
                 place.copy_from_slice(&original);
                 end += 2;
@@ -67,6 +109,12 @@ impl Exit {
         }
         self.transmit.commit(&self.socket, (leg, way), len);
         out.bytes += len as u64;
+        if let Some(guide) = &mut out.guide
+            && sending != Sending::Same
+            && number.is_some()
+        {
+            guide.departed(self.now, &guide::departure(packet, len, cluster));
+        }
         self.figures.counts.add(Count::PacketsForwarded);
         self.figures.counts.add_many(Count::BytesForwarded, len as u64);
         Ok(())
@@ -128,18 +176,12 @@ impl Core {
         let slot = history.find(resend.sequence).ok_or(Drop::ResendGone)?;
         let packet = rtp::Packet::parse(slot.packet()).map_err(|_| Drop::ResendGone)?;
         let source = inbound(slot, &packet, track).ok_or(Drop::ResendGone)?;
-        let mut outgoing = resend.render(&source).ok_or(Drop::ResendGone)?;
-        let mut original = None;
-        if let Some(rtx) = resend.rtx {
-            let own = router.next_rtx_sequence(index, ssrc).ok_or(Drop::ResendGone)?;
-            original = Some((outgoing.sequence as u16).to_be_bytes());
-            outgoing.ssrc = rtx.ssrc;
-            outgoing.payload_type = rtx.payload_type;
-            outgoing.sequence = own;
+        let outgoing = resend.render(&source).ok_or(Drop::ResendGone)?;
+        let repair = resend.rtx.map_or(Repair::Same, |rtx| Repair::Rtx(rtx, ssrc));
+        if self.exit.guide_mut(index).is_some_and(|guide| !guide.passes(now, &outgoing)) {
+            return self.exit.hold(index, &outgoing, (slot, track.ids), Some(repair));
         }
-        self.exit.write(index, &outgoing, original)?;
-        self.exit.figures.counts.add(Count::Resent);
-        Ok(())
+        self.exit.send_again(index, router, outgoing, (repair, 0))
     }
 }
 

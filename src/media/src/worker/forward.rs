@@ -90,8 +90,13 @@ impl Core {
             malformed += u64::from(inbound.is_none());
             inbound
         });
-        let exit = &mut self.exit;
-        room.router.route_all(now, id, read, &mut |leg, outgoing| exit.forward(leg, outgoing));
+        let (exit, ids) = (&mut self.exit, track.ids);
+        let find = |payload: &[u8]| {
+            packets.iter().map(|waiting| &waiting.slot).find(|slot| slot.holds(payload))
+        };
+        room.router.route_all(now, id, read, &mut |leg, outgoing| {
+            exit.forward(leg, outgoing, ids, find);
+        });
         exit.figures.drops.add_many(Drop::RtpMalformed, malformed);
     }
 

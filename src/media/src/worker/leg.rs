@@ -11,6 +11,7 @@ use offhook_types::media::{CodecParams, Egress, Ingress, Negotiated, Want};
 use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId, WorkerId};
 
 use super::contact::Contact;
+use super::guide::Guide;
 use crate::Limits;
 use crate::bucket::Bucket;
 use crate::transmit::Way;
@@ -68,6 +69,8 @@ pub(super) struct Out {
     pub(super) protect: Option<Protect>,
     pub(super) way: Option<Way>,
     pub(super) bytes: u64,
+    /// Congestion control and pacing, once the leg receives video.
+    pub(super) guide: Option<Box<Guide>>,
 }
 
 /// One track that a leg receives.

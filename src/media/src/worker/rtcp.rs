@@ -68,12 +68,21 @@ impl Core {
                     self.want_key_frame(now, index, ssrc);
                 }
             }
-            // Names, farewells and estimates: a leg's life is told by DTLS and consent, its way by what issue follows.
-            Packet::Sdes(_)
-            | Packet::Bye(_)
-            | Packet::Remb(_)
-            | Packet::TransportCc(_)
-            | Packet::Unknown { .. } => {}
+            Packet::TransportCc(feedback) => {
+                self.exit.figures.counts.add(Count::FeedbackReceived);
+                let guide = self.exit.guide_mut(index);
+                let unknown = guide.map_or(0, |guide| guide.handle_feedback(now, feedback));
+                self.exit.figures.drops.add_many(Drop::FeedbackUnknown, u64::from(unknown));
+                self.steer(now, index);
+            }
+            Packet::Remb(remb) => {
+                if let Some(guide) = self.exit.guide_mut(index) {
+                    guide.handle_remb(now, remb.bitrate);
+                }
+                self.steer(now, index);
+            }
+            // Names and farewells: a leg's life is told by DTLS and consent.
+            Packet::Sdes(_) | Packet::Bye(_) | Packet::Unknown { .. } => {}
         }
     }
 
@@ -93,17 +102,28 @@ impl Core {
 
     /// What a receiver says of the streams that we send it.
     fn handle_blocks(&mut self, now: Time, index: u32, blocks: &ReportBlocks<'_>) {
-        let Some(leg) = self.leg_mut(index) else { return };
+        let Some(leg) = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        let mut worst = None;
         for block in blocks.iter() {
             let receiving = leg.egress.iter_mut().find(|r| r.egress.ssrc == block.source);
             let Some(receiving) = receiving else { continue };
             receiving.fraction_lost = block.fraction_lost;
+            worst = worst.max(Some(block.fraction_lost));
             let ReportBlock { last_report, delay, .. } = block;
             if let Some(sample) = receiving.round_trip(now, last_report, delay) {
                 // RFC 6298 §2.3 smooths in the same way.
                 let smooth = |old: Duration| (old * 7 + sample) / 8;
                 leg.round_trip = Some(leg.round_trip.map_or(sample, smooth));
             }
+        }
+        let out = self.exit.outs.get_mut(index as usize);
+        if let (Some(worst), Some(out)) = (worst, out)
+            && let Some(guide) = &mut out.guide
+        {
+            guide.handle_loss(now, worst, out.bytes);
+            self.steer(now, index);
         }
     }
 

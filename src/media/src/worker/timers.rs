@@ -10,7 +10,7 @@ use offhook_types::media::{Event, LegEnd, LegQuality};
 use offhook_types::{LegId, MediaKind, Ssrc, Time, TrackId};
 use offhook_wire::rtcp::{ReportBlock, SenderInfo, Writer};
 
-use super::leg::{Leg, Receiving, Role, Tally};
+use super::leg::{Leg, Out, Receiving, Role, Tally};
 use super::{Core, Source, TICK};
 use crate::Count;
 
@@ -167,6 +167,7 @@ impl Core {
         self.report_reception(now, index);
         self.report_sending(now, index);
         self.report_quality(now, index);
+        self.steer(now, index);
     }
 
     /// Whether a leg has reached an end, or when it will unless something happens.
@@ -314,7 +315,7 @@ impl Core {
             leg.next_quality = now + interval;
             let span = now.since(leg.quality.since);
             if span >= interval / 2 {
-                let quality = quality(now, leg, out.bytes, span);
+                let quality = quality(now, leg, out, span);
                 (self.on_event)(Event::Quality { leg: leg.id, quality });
             }
         }
@@ -376,7 +377,7 @@ impl Write for Name {
 }
 
 /// The figures since the last time, and the beginning of the next interval.
-fn quality(now: Time, leg: &mut Leg, bytes_out: u64, span: Duration) -> LegQuality {
+fn quality(now: Time, leg: &mut Leg, out: &Out, span: Duration) -> LegQuality {
     let receptions = || leg.streams.iter().filter_map(|stream| stream.reception.as_ref());
     let totals = receptions().map(Reception::totals);
     let (expected, received) = totals.fold((0u64, 0u64), |(e, r), (expected, received)| {
@@ -401,12 +402,14 @@ fn quality(now: Time, leg: &mut Leg, bytes_out: u64, span: Duration) -> LegQuali
         rtt_ms: leg.round_trip.map_or(0, millis),
         jitter_ms: millis(jitter),
         uplink_bps: rate(tally.bytes_in),
-        downlink_bps: rate(bytes_out.saturating_sub(tally.bytes_out_before)),
+        downlink_bps: rate(out.bytes.saturating_sub(tally.bytes_out_before)),
+        estimate_bps: out.guide.as_ref().and_then(|guide| guide.estimate(now)),
+        wanted_bps: out.guide.as_ref().map_or(0, |guide| guide.wanted()),
     };
     leg.quality = Tally {
         since: now,
         bytes_in: 0,
-        bytes_out_before: bytes_out,
+        bytes_out_before: out.bytes,
         expected_before: expected,
         received_before: received,
     };

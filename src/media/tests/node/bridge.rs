@@ -85,6 +85,8 @@ impl Bridge {
 
     /// The same socket under other keys.
     pub fn renew(self, secret: u8) -> Self {
+        // What is still unread is under the keys of before.
+        while self.socket.recv_from(&mut [0; 2000]).is_ok() {}
         Self { socket: self.socket, ..Self::new(self.server, secret) }
     }
 

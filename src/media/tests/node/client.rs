@@ -10,6 +10,7 @@ use std::time::Instant;
 use offhook_rtc::dtls::{self, Certificate, Dtls};
 use offhook_rtc::sctp::{self, Sctp};
 use offhook_rtc::srtp::{Protect, SrtpKeys, Unprotect};
+use offhook_rtc::twcc::Recorder;
 use offhook_types::media::{
     CodecParams, DataKind, DtlsRole, Extension, Extensions, Fingerprint, IceCredentials,
     Negotiated, Remote,
@@ -58,6 +59,7 @@ pub struct Media {
     pub payload: Vec<u8>,
     pub mid: Option<Vec<u8>>,
     pub level: Option<u8>,
+    pub transport: Option<u16>,
     pub from: SocketAddr,
 }
 
@@ -116,6 +118,12 @@ pub struct Client {
     pub open_channels: Vec<DataKind>,
     pub refused: Option<dtls::Refusal>,
     pub closed: bool,
+    /// Give transport-wide feedback.
+    pub answers: bool,
+    recorder: Recorder,
+    /// Keep protected media packets.
+    pub keeps: bool,
+    pub raw: Vec<Vec<u8>>,
 }
 
 impl Client {
@@ -158,6 +166,10 @@ impl Client {
             open_channels: Vec::new(),
             refused: None,
             closed: false,
+            answers: false,
+            recorder: Recorder::new(Ssrc(1)),
+            keeps: false,
+            raw: Vec::new(),
         }
     }
 
@@ -353,6 +365,17 @@ impl Client {
             sctp.handle_timeout(now);
         }
         self.poll();
+        self.report_arrivals(now);
+    }
+
+    fn report_arrivals(&mut self, now: Time) {
+        let (mut out, head) = (vec![0; 1500], 8);
+        while let Some(len) = self.recorder.poll(now, &mut out[head..]) {
+            rtcp::Writer::new(&mut out).receiver_report(Ssrc(1), &[]).unwrap();
+            let protect = self.protect.as_mut().unwrap();
+            let len = protect.protect_rtcp(head + len, &mut out).unwrap();
+            self.send_raw(&out[..len]);
+        }
     }
 
     fn take(&mut self, packet: &[u8], from: SocketAddr) {
@@ -372,11 +395,29 @@ impl Client {
                 }
             }
             Some(Kind::Rtp) => {
+                if self.keeps {
+                    let is_known = self.raw.iter().any(|known| known == packet);
+                    self.raw.push(packet.to_vec());
+                    if is_known {
+                        return;
+                    }
+                }
                 let mut plain = vec![0; packet.len()];
                 let opened = self.unprotect.as_mut().unwrap().unprotect_rtp(packet, &mut plain);
                 let len = opened.expect("what the server sends is authentic and new").len;
                 let parsed = rtp::Packet::parse(&plain[..len]).unwrap();
+                let transport =
+                    parsed.extension(TRANSPORT).and_then(|number| number.try_into().ok());
+                let transport = transport.map(u16::from_be_bytes);
+                if let Some(number) = transport.filter(|_| self.answers) {
+                    self.recorder.received(now, number, parsed.header().ssrc);
+                }
+                // Padding on a retransmission stream is a probe.
+                if parsed.payload.is_empty() && parsed.header().payload_type.0 == VP8_RTX {
+                    return;
+                }
                 self.media.push_back(Media {
+                    transport,
                     header: *parsed.header(),
                     payload: parsed.payload.to_vec(),
                     mid: parsed.extension(MID).map(<[u8]>::to_vec),

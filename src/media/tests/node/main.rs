@@ -5,6 +5,7 @@
 mod allocation;
 mod bridge;
 mod client;
+mod congestion;
 mod connect;
 mod data;
 mod forward;

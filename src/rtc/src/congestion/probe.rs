@@ -34,8 +34,10 @@ pub(super) struct Prober {
     /// Rates of clusters to be sent, one after the other.
     waiting: [f64; 2],
     clusters: [Option<Cluster>; CLUSTERS],
-    /// When to probe next, unless a result comes first.
+    /// No probe before, unless a result comes first.
     due: Time,
+    /// There is more to have.
+    short: bool,
     /// The best estimate of late, and since when it is out of reach.
     peak: f64,
     lost_at: Time,
@@ -72,6 +74,7 @@ impl Prober {
             waiting: [0.0; 2],
             clusters: [None; CLUSTERS],
             due: Time::ZERO,
+            short: false,
             peak: 0.0,
             lost_at: now,
             raised: None,
@@ -81,9 +84,9 @@ impl Prober {
         }
     }
 
-    /// When to plan next.
+    /// When to plan next, if nothing else happens before.
     pub(super) const fn due(&self) -> Time {
-        self.due
+        if self.short { self.due } else { Time::MAX }
     }
 
     /// The last probe got through, and nothing spoke against it since.
@@ -100,10 +103,11 @@ impl Prober {
         {
             (self.raised, self.vain) = (None, 0);
         }
-        if now < self.due {
+        self.short = view.estimate * WORTH <= ceiling;
+        if now < self.due || !self.short {
             return;
         }
-        if view.estimate * WORTH > ceiling || !view.calm {
+        if !view.calm {
             self.due = now + LOOK;
             return;
         }
@@ -279,7 +283,7 @@ const RETRY: Duration = Duration::from_millis(1000);
 /// After the estimate was lowered.
 const FIRST_RETRY: Duration = Duration::from_millis(700);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// Between two looks whether a probe is wanted.
+/// Until it is looked again whether the queue has drained.
 const LOOK: Duration = Duration::from_millis(100);
 /// A raise that stands this long was right.
 const PROOF: Duration = Duration::from_secs(3);

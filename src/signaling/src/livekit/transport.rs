@@ -147,6 +147,9 @@ impl Peers {
             jitter_ms: sum.jitter_ms.max(one.jitter_ms),
             uplink_bps: sum.uplink_bps.saturating_add(one.uplink_bps),
             downlink_bps: sum.downlink_bps.saturating_add(one.downlink_bps),
+            // One of them receives.
+            estimate_bps: sum.estimate_bps.or(one.estimate_bps),
+            wanted_bps: sum.wanted_bps.max(one.wanted_bps),
         })
     }
 }

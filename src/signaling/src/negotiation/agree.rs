@@ -164,14 +164,16 @@ pub(super) fn taken(codec: Codec) -> bool {
     }
 }
 
-/// Feedback that both sides understand. About what we send we do not want transport-wide reports.
+/// Feedback that both sides understand. Of two ways to tell us what a receiver's way carries, the one with more to say.
 fn feedback(kind: MediaKind, format: &Format, flow: Flow) -> Vec<Feedback> {
     let mut known = vec![Feedback::Nack];
     if kind == MediaKind::Video {
         known.extend([Feedback::NackPli, Feedback::CcmFir]);
     }
-    if flow.receives {
+    if format.has(&Feedback::TransportCc) {
         known.insert(0, Feedback::TransportCc);
+    } else if flow.sends && kind == MediaKind::Video {
+        known.insert(0, Feedback::GoogRemb);
     }
     known.retain(|feedback| format.has(feedback));
     known

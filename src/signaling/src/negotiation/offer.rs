@@ -232,7 +232,7 @@ fn formats(kind: MediaKind) -> Vec<Format> {
             payload_type: PayloadType(AUDIO),
             encoding: Encoding::Media(Codec::Opus),
             fmtp: "minptime=10;useinbandfec=1".into(),
-            feedback: vec![Feedback::Nack],
+            feedback: vec![Feedback::TransportCc, Feedback::Nack],
         }],
         MediaKind::Video => VIDEO
             .iter()
@@ -241,7 +241,13 @@ fn formats(kind: MediaKind) -> Vec<Format> {
                     payload_type: PayloadType(number),
                     encoding: Encoding::Media(codec),
                     fmtp: fmtp.into(),
-                    feedback: vec![Feedback::Nack, Feedback::NackPli, Feedback::CcmFir],
+                    feedback: vec![
+                        Feedback::TransportCc,
+                        Feedback::GoogRemb,
+                        Feedback::Nack,
+                        Feedback::NackPli,
+                        Feedback::CcmFir,
+                    ],
                 };
                 let repair = Format {
                     payload_type: PayloadType(number + 1),
@@ -258,7 +264,7 @@ fn formats(kind: MediaKind) -> Vec<Format> {
 fn extmaps(kind: MediaKind) -> Vec<Extmap> {
     let fits = |extension| match extension {
         Extension::AudioLevel => kind == MediaKind::Audio,
-        Extension::Mid | Extension::AbsCaptureTime => true,
+        Extension::Mid | Extension::AbsCaptureTime | Extension::TransportCc => true,
         _ => kind == MediaKind::Video,
     };
     let listed = EXTENSIONS.into_iter().filter(|&(_, extension)| fits(extension));
