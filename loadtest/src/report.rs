@@ -88,6 +88,9 @@ pub struct Totals {
     pub freezes: u64,
     /// Their length together.
     pub frozen_s: f64,
+    /// Seconds of video streams that ended with a picture that stood still, of all of them: a stream that never moves
+    /// again has no freeze that ends.
+    pub frozen_share: Option<f64>,
     /// Per video stream.
     pub freezes_per_minute: Option<f64>,
     /// Changes of the simulcast layer.
@@ -204,6 +207,8 @@ pub struct Person {
     pub freezes: u64,
     /// Their length together.
     pub frozen_s: f64,
+    /// Seconds of streams that ended with a picture that stood still, of all of them.
+    pub frozen_share: f64,
     /// Delay at the median and the 99th percentile.
     pub delay_ms: Option<[f64; 2]>,
     /// Last round trip of a connectivity check.

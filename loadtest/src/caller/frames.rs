@@ -46,7 +46,10 @@ pub struct Frames {
     first: Option<Time>,
     last: Option<Time>,
     gaps: VecDeque<Duration>,
+    /// Of the last frame that was shown.
     layer: Option<u8>,
+    /// Of the last packet.
+    heard: Option<u8>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ struct Waiting {
 impl Frames {
     /// A packet came.
     pub fn packet(&mut self, now: Time, stamp: &Stamp) {
+        self.heard = Some(stamp.layer);
         let key = (stamp.layer, stamp.frame);
         if self.rendered.contains(&key) || self.is_past(key) {
             return;
@@ -105,9 +109,20 @@ impl Frames {
         self.last
     }
 
-    /// The layer of the last frame that was shown.
+    /// The layer of the last packet.
     pub fn layer(&self) -> Option<u8> {
-        self.layer
+        self.heard
+    }
+
+    /// The picture stands still for so long that it will count as a freeze, if it ever moves again.
+    pub fn is_frozen(&self, now: Time) -> bool {
+        self.last.is_some_and(|last| self.freeze().is_some_and(|least| now.since(last) >= least))
+    }
+
+    /// From what gap on the picture has frozen; `None` before there is a mean.
+    fn freeze(&self) -> Option<Duration> {
+        let mean = self.gaps.iter().sum::<Duration>().checked_div(self.gaps.len() as u32)?;
+        Some((mean * 3).max(mean + FREEZE_ADDS))
     }
 
     /// Show every frame that can be shown, in its order.
@@ -139,12 +154,9 @@ impl Frames {
         self.first.get_or_insert(now);
         let Some(last) = self.last.replace(now) else { return };
         let gap = now.since(last);
-        if !self.gaps.is_empty() {
-            let mean = self.gaps.iter().sum::<Duration>() / self.gaps.len() as u32;
-            if gap >= (mean * 3).max(mean + FREEZE_ADDS) {
-                self.seen.freezes += 1;
-                self.seen.frozen += gap;
-            }
+        if self.freeze().is_some_and(|least| gap >= least) {
+            self.seen.freezes += 1;
+            self.seen.frozen += gap;
         }
         self.gaps.push_back(gap);
         if self.gaps.len() > MEAN_OVER {
@@ -224,6 +236,18 @@ mod tests {
             assert_eq!(seen.freezes, freezes, "{gap}");
             assert_eq!(seen.frozen, Duration::from_millis(gap * freezes));
         }
+    }
+
+    #[test]
+    fn a_picture_that_never_moves_again_is_frozen() {
+        let mut frames = Frames::default();
+        for number in 1..=5 {
+            let stamp = Stamp { frame: number, needs: number, count: 1, ..Stamp::default() };
+            frames.packet(Time::from_millis(u64::from(number) * 33), &stamp);
+        }
+        let at = |ms| frames.is_frozen(Time::from_millis(165 + ms));
+        assert_eq!((at(182), at(183), frames.seen().freezes), (false, true, 0));
+        assert!(!Frames::default().is_frozen(Time::MAX));
     }
 
     #[test]

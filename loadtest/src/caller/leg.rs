@@ -171,7 +171,7 @@ impl Run {
                 self.session.handle_timeout(now);
             }
             if now.as_millis() / 1000 > second {
-                let figures = Box::new(self.session.sample());
+                let figures = Box::new(self.session.sample(now));
                 self.observer.tell_of(second as u32, What::Figures(figures));
                 second = now.as_millis() / 1000;
             }
@@ -179,7 +179,7 @@ impl Run {
         let now = self.now();
         self.session.close(now);
         self.wire.send(self.session.out()).await;
-        let figures = Box::new(self.session.sample());
+        let figures = Box::new(self.session.sample(now));
         self.observer.tell_of(second as u32, What::Figures(figures));
     }
 

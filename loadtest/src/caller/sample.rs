@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook_types::{Codec, Ssrc};
+use offhook_types::{Codec, Ssrc, Time};
 
 use super::data::Talked;
 use super::frames::Seen;
@@ -56,8 +56,10 @@ pub struct StreamFigures {
     pub seen: Seen,
     /// From the beginning to the first picture or sound.
     pub first_after: Option<Duration>,
-    /// Simulcast layer of the last picture.
+    /// Simulcast layer of the last packet.
     pub layer: Option<u8>,
+    /// The picture stands still.
+    pub frozen: bool,
 }
 
 /// What of a stream was told already.
@@ -69,11 +71,19 @@ pub struct Told {
     pub seen: Seen,
 }
 
+impl Told {
+    /// All of it, up to now.
+    pub fn of(stream: &Incoming) -> Self {
+        Self { sums: stream.sums, seen: stream.frames.seen() }
+    }
+}
+
 impl StreamFigures {
     /// What a stream did between two tellings.
-    pub fn new(stream: &Incoming, before: &Told, after: &Told, first: Option<Duration>) -> Self {
+    pub fn new(now: Time, stream: &Incoming, before: &Told, first: Option<Duration>) -> Self {
+        let after = Told::of(stream);
         let (old, new) = (&before.sums, &after.sums);
-        let (then, now) = (&before.seen, &after.seen);
+        let (then, seen) = (&before.seen, &after.seen);
         Self {
             ssrc: stream.ssrc,
             codec: stream.codec,
@@ -84,16 +94,17 @@ impl StreamFigures {
             nacks: new.nacks - old.nacks,
             key_requests: new.key_requests - old.key_requests,
             seen: Seen {
-                started: now.started - then.started,
-                complete: now.complete - then.complete,
-                rendered: now.rendered - then.rendered,
-                keys: now.keys - then.keys,
-                freezes: now.freezes - then.freezes,
-                frozen: now.frozen - then.frozen,
-                switches: now.switches - then.switches,
+                started: seen.started - then.started,
+                complete: seen.complete - then.complete,
+                rendered: seen.rendered - then.rendered,
+                keys: seen.keys - then.keys,
+                freezes: seen.freezes - then.freezes,
+                frozen: seen.frozen - then.frozen,
+                switches: seen.switches - then.switches,
             },
             first_after: first,
             layer: stream.frames.layer(),
+            frozen: stream.frames.is_frozen(now),
         }
     }
 }

@@ -187,7 +187,7 @@ impl Session {
     }
 
     /// Figures since the last call, and those of the moment.
-    pub fn sample(&mut self) -> Figures {
+    pub fn sample(&mut self, now: Time) -> Figures {
         let mut figures = std::mem::take(&mut self.figures);
         figures.sent = std::mem::take(&mut self.sending.volumes);
         figures.rejected = std::mem::take(&mut self.transport.rejected);
@@ -196,10 +196,9 @@ impl Session {
         figures.messages = self.messages.as_mut().map(Messages::take).unwrap_or_default();
         for (ssrc, incoming) in &self.incoming {
             let before = self.told.entry(*ssrc).or_default();
-            let after = Told { sums: incoming.sums, seen: incoming.frames.seen() };
             let first = incoming.frames.first().map(|first| first.since(self.began));
-            figures.streams.push(StreamFigures::new(incoming, before, &after, first));
-            *before = after;
+            figures.streams.push(StreamFigures::new(now, incoming, before, first));
+            *before = Told::of(incoming);
         }
         figures
     }

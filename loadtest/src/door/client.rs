@@ -85,7 +85,7 @@ impl Phone {
         let place = json!({ "number": number, "media": media, "via": "CALL_VIA_APP" });
         self.send(json!({ "place": place })).await?;
         let id = self.wait("placed").await?["callId"].take();
-        self.accepted(id).await
+        self.accepted(id, &visitor.stage.target.client).await
     }
 
     async fn answer(&mut self, visitor: &Visitor<'_>, own: &str) -> Result<Call> {
@@ -99,13 +99,14 @@ impl Phone {
         let id = incoming["callId"].clone();
         self.send(json!({ "ringAck": { "callId": id } })).await?;
         self.send(json!({ "accept": { "callId": id, "media": media(visitor) } })).await?;
-        self.accepted(id).await
+        self.accepted(id, &visitor.stage.target.client).await
     }
 
-    async fn accepted(&mut self, id: Value) -> Result<Call> {
+    async fn accepted(&mut self, id: Value, own: &str) -> Result<Call> {
         let accepted = self.wait("accepted").await?;
         let text = |key: &str| accepted["grant"][key].as_str().map(str::to_owned);
-        let url = text("url").context("no media URL")?;
+        // Without an address it is the server that we are talking to.
+        let url = text("url").filter(|url| !url.is_empty()).unwrap_or_else(|| own.to_owned());
         Ok(Call { id, url, token: text("token").context("no media token")? })
     }
 

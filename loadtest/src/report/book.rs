@@ -12,11 +12,12 @@ use crate::caller::histogram::Histogram;
 use crate::caller::leg::{News, What};
 use crate::caller::sample::{Figures, StreamFigures};
 use crate::process::Usage;
-use crate::scenario::{Scenario, Seat};
+use crate::scenario::{DoorName, Scenario, Seat};
 
 /// Everything that was told.
 pub struct Book {
-    seats: Vec<Seat>,
+    /// Where they meet others, by participant.
+    meets: Vec<String>,
     /// By participant.
     people: Vec<Entry>,
     /// By second.
@@ -57,6 +58,7 @@ struct Row {
     streams: u64,
     freezes: u64,
     frozen: Duration,
+    stalled: u64,
     switches: u64,
     nacks: u64,
     key_requests: u64,
@@ -107,7 +109,7 @@ impl Book {
         };
         Self {
             people: seats.iter().map(entry).collect(),
-            seats: seats.to_vec(),
+            meets: seats.iter().map(|seat| meets(scenario, seat)).collect(),
             pages: Vec::new(),
             joins: 0,
             failures: BTreeMap::new(),
@@ -206,13 +208,13 @@ impl Book {
     pub fn totals(&self, [from, to]: [u32; 2]) -> Totals {
         let window = from as usize..to as usize;
         let mut sum = Row::default();
-        let (mut receivers, mut video_seconds) = (0u64, 0u64);
+        let mut receivers = 0u64;
         for entry in &self.people {
             let rows = entry.window(&window);
             rows.iter().for_each(|row| sum.add(row));
             receivers += u64::from(entry.watches.contains(&true) && !rows.is_empty());
-            video_seconds += rows.iter().map(|row| row.streams).sum::<u64>();
         }
+        let video_seconds = sum.streams;
         let mut message_delays = Histogram::default();
         for page in self.pages.get(window.clone()).unwrap_or_default() {
             message_delays.merge(&page.message_delays);
@@ -247,6 +249,7 @@ impl Book {
             fps: share(sum.shown as f64, video_seconds),
             freezes: sum.freezes,
             frozen_s: sum.frozen.as_secs_f64(),
+            frozen_share: share(sum.stalled as f64, video_seconds),
             freezes_per_minute: share(sum.freezes as f64 * 60.0, video_seconds),
             switches: sum.switches,
             kbps_per_receiver: share(sum.bytes as f64 / 125.0 / seconds, receivers),
@@ -286,15 +289,15 @@ impl Book {
         let mut offered = 0;
         for second in window.clone() {
             let mut watchers: HashMap<&str, [u64; 2]> = HashMap::new();
-            for (entry, seat) in self.people.iter().zip(&self.seats) {
+            for (entry, meets) in self.people.iter().zip(&self.meets) {
                 if entry.rows.get(second).is_some_and(|row| row.up) {
-                    let room = watchers.entry(&seat.room).or_default();
+                    let room = watchers.entry(meets).or_default();
                     (0..2).for_each(|kind| room[kind] += u64::from(entry.watches[kind]));
                 }
             }
-            for (entry, seat) in self.people.iter().zip(&self.seats) {
+            for (entry, meets) in self.people.iter().zip(&self.meets) {
                 let (Some(row), Some(room)) =
-                    (entry.rows.get(second), watchers.get(seat.room.as_str()))
+                    (entry.rows.get(second), watchers.get(meets.as_str()))
                 else {
                     continue;
                 };
@@ -312,9 +315,9 @@ impl Book {
         let mut offered = 0;
         for second in window.clone() {
             let mut rooms: HashMap<&str, (u64, u64)> = HashMap::new();
-            for (entry, seat) in self.people.iter().zip(&self.seats) {
+            for (entry, meets) in self.people.iter().zip(&self.meets) {
                 if let Some(row) = entry.rows.get(second).filter(|row| row.up && entry.listens) {
-                    let (listeners, sent) = rooms.entry(&seat.room).or_default();
+                    let (listeners, sent) = rooms.entry(meets).or_default();
                     *listeners += 1;
                     *sent += row.messages[0];
                 }
@@ -324,6 +327,15 @@ impl Book {
                 rooms.map(|(listeners, sent)| listeners.saturating_sub(1) * sent).sum::<u64>();
         }
         offered
+    }
+}
+
+/// The room, or of those who call each other, the call.
+fn meets(scenario: &Scenario, seat: &Seat) -> String {
+    let group = scenario.group(seat.group);
+    match group.door {
+        DoorName::Client => format!("{}/{}", seat.room, seat.number % (group.count / 2)),
+        DoorName::Whip | DoorName::Livekit => seat.room.clone(),
     }
 }
 
@@ -387,6 +399,7 @@ impl Entry {
             streams: rows.iter().map(|row| row.streams).max().unwrap_or(0),
             freezes: sum.freezes,
             frozen_s: sum.frozen.as_secs_f64(),
+            frozen_share: sum.stalled as f64 / sum.streams.max(1) as f64,
             delay_ms: delay(0.5).zip(delay(0.99)).map(|(p50, p99)| [p50, p99]),
             kbps: each(|row| row.bytes as f32 / 125.0),
             layer: each(|row| match row.layer_count {
@@ -418,6 +431,7 @@ impl Row {
         self.streams += u64::from(stream.first_after.is_some());
         self.freezes += stream.seen.freezes;
         self.frozen += stream.seen.frozen;
+        self.stalled += u64::from(stream.frozen);
         self.switches += stream.seen.switches;
         if let Some(layer) = stream.layer.filter(|_| stream.packets > 0) {
             self.layer_sum += f32::from(layer);
@@ -442,6 +456,8 @@ impl Row {
         self.shown += other.shown;
         self.freezes += other.freezes;
         self.frozen += other.frozen;
+        self.stalled += other.stalled;
+        self.streams += other.streams;
         self.switches += other.switches;
         self.nacks += other.nacks;
         self.key_requests += other.key_requests;

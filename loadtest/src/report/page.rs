@@ -113,7 +113,12 @@ fn cards(totals: &Totals, out: &mut String) {
             name: "Freezes per minute and stream",
             value: totals.freezes_per_minute,
             unit: "",
-            note: format!("{} in all, {} s", totals.freezes, number(totals.frozen_s)),
+            note: format!(
+                "{} in all, {} s · still {} % of the time",
+                totals.freezes,
+                number(totals.frozen_s),
+                number(totals.frozen_share.unwrap_or(0.0) * 100.0)
+            ),
         });
     }
     if totals.messages.sent > 0 {
@@ -243,9 +248,11 @@ fn receivers(report: &Report, out: &mut String) {
     }
     out.push_str(
         "<span><i style=\"background:var(--sound)\"></i>sound only</span>\
-         <span><i class=\"stroke\"></i>frames shown</span>\
-         <span><i class=\"stroke dashes\"></i>server's estimate</span>",
+         <span><i class=\"stroke\"></i>frames shown</span>",
     );
+    if people.iter().any(|person| person.estimate_kbps.iter().any(|kbps| *kbps > 0.0)) {
+        out.push_str("<span><i class=\"stroke dashes\"></i>server's estimate</span>");
+    }
     let _ = write!(out, "<span>height is {} kbit/s</span></p>", number(most));
     out.push_str("<div class=\"receivers\">");
     for person in people {

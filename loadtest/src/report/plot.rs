@@ -196,6 +196,9 @@ fn caption(person: &Person) -> String {
     let mut caption = format!("{mean:.0} kbit/s");
     if person.streams > 0 {
         let _ = write!(caption, " · {} freezes", person.freezes);
+        if person.frozen_share > 0.0 {
+            let _ = write!(caption, ", still {:.0} %", person.frozen_share * 100.0);
+        }
     }
     let expected = person.received as f64 + person.lost.max(0) as f64;
     if expected > 0.0 {

@@ -87,6 +87,7 @@ pub fn rows(totals: &Totals) -> Vec<(&'static str, String)> {
             }),
             ("frames per second and stream", number(totals.fps, "", 2)),
             ("freezes", format!("{} ({:.1} s)", totals.freezes, totals.frozen_s)),
+            ("seconds that ended frozen", percent(totals.frozen_share)),
             ("layer switches", totals.switches.to_string()),
             ("key frames asked for", totals.key_requests.to_string()),
         ]);

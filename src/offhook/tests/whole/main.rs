@@ -9,6 +9,7 @@ mod hostile_http;
 mod hostile_media_port;
 mod hostile_tokens;
 mod kamailio;
+mod load;
 mod operators;
 mod phone;
 mod phone_baresip;
