@@ -52,7 +52,7 @@ pub struct Totals {
     pub failures: Vec<(String, u64)>,
     /// From knocking to media that may flow.
     pub join_ms: Option<Quantiles>,
-    /// From knocking to the first picture or sound, each stream.
+    /// From knocking to the first picture of anybody, or sound where no pictures are watched.
     pub first_ms: Option<Quantiles>,
     /// Packets that publishers sent.
     pub sent: u64,

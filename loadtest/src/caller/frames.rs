@@ -245,7 +245,7 @@ mod tests {
             let stamp = Stamp { frame: number, needs: number, count: 1, ..Stamp::default() };
             frames.packet(Time::from_millis(u64::from(number) * 33), &stamp);
         }
-        let at = |ms| frames.is_frozen(Time::from_millis(165 + ms));
+        let at = |ms: u64| frames.is_frozen(Time::from_millis(165 + ms));
         assert_eq!((at(182), at(183), frames.seen().freezes), (false, true, 0));
         assert!(!Frames::default().is_frozen(Time::MAX));
     }

@@ -40,7 +40,7 @@ struct Entry {
     layers: bool,
     /// By second.
     rows: Vec<Row>,
-    first_told: HashMap<u32, bool>,
+    first_told: bool,
 }
 
 /// One participant's second.
@@ -342,7 +342,7 @@ fn meets(scenario: &Scenario, seat: &Seat) -> String {
 impl Entry {
     fn leave(&mut self) {
         self.present = false;
-        self.first_told.clear();
+        self.first_told = false;
     }
 
     fn figures(&mut self, second: usize, figures: &Figures, first: &mut Histogram) {
@@ -364,15 +364,22 @@ impl Entry {
         self.person.rtt_ms = figures.rtt.as_secs_f64() * 1000.0;
         for stream in &figures.streams {
             row.stream(stream);
-            let told = self.first_told.entry(stream.ssrc.0).or_default();
-            if let Some(after) = stream.first_after.filter(|_| !*told) {
-                *told = true;
-                first.add(after.as_micros() as u64);
-                let ms = after.as_secs_f64() * 1000.0;
-                let earliest = self.person.first_ms.map_or(ms, |before| before.min(ms));
-                self.person.first_ms = Some(earliest);
-            }
         }
+        if !self.first_told
+            && let Some(after) = self.first(figures)
+        {
+            self.first_told = true;
+            first.add(after.as_micros() as u64);
+            self.person.first_ms.get_or_insert(after.as_secs_f64() * 1000.0);
+        }
+    }
+
+    /// From knocking to the first picture of anybody, or to the first sound where no pictures are watched. Of those who come
+    /// later it would say when they came.
+    fn first(&self, figures: &Figures) -> Option<Duration> {
+        let kind = if self.watches[1] { MediaKind::Video } else { MediaKind::Audio };
+        let streams = figures.streams.iter().filter(|stream| stream.codec.kind() == kind);
+        streams.filter_map(|stream| stream.first_after).min()
     }
 
     fn window(&self, window: &std::ops::Range<usize>) -> &[Row] {
@@ -428,10 +435,12 @@ impl Row {
         self.begun += stream.seen.started;
         self.complete += stream.seen.complete;
         self.shown += stream.seen.rendered;
-        self.streams += u64::from(stream.first_after.is_some());
         self.freezes += stream.seen.freezes;
         self.frozen += stream.seen.frozen;
-        self.stalled += u64::from(stream.frozen);
+        // A stream of which nothing comes is paused, or its sender is gone.
+        let live = stream.packets > 0 && stream.first_after.is_some();
+        self.streams += u64::from(live);
+        self.stalled += u64::from(live && stream.frozen);
         self.switches += stream.seen.switches;
         if let Some(layer) = stream.layer.filter(|_| stream.packets > 0) {
             self.layer_sum += f32::from(layer);
@@ -482,7 +491,7 @@ impl Page {
             if stream.codec.kind() == MediaKind::Video {
                 second.shown += stream.seen.rendered;
                 second.freezes += stream.seen.freezes;
-                second.streams += u64::from(stream.first_after.is_some());
+                second.streams += u64::from(stream.packets > 0 && stream.first_after.is_some());
             }
         }
         self.delays.merge(&figures.delays);
