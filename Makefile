@@ -31,7 +31,7 @@ bench: web       ## CPU per forwarded packet, ratings, reservations, transcoded 
 instructions:    ## instructions of the hot paths beside the committed numbers (valgrind); BLESS=1 accepts new ones
 	@cargo bench --locked -p offhook-media --bench instructions
 
-loadtest: web    ## the 1 to 50 video scenario against a server of its own (release build)
+loadtest: web    ## play load scenarios, each against a server of its own: pages in target/loadtest (release build)
 	@scripts/loadtest
 
 fuzz:            ## mutate every seed corpus for FUZZ_SECONDS (default 30) per target

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod livekit;
+mod socket;
 pub mod whip;
 
 use std::collections::BTreeSet;

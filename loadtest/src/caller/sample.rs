@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use offhook_types::{Codec, Ssrc, Time};
+use offhook_types::{Codec, Time};
 
 use super::data::Talked;
 use super::frames::Seen;
@@ -36,8 +36,6 @@ pub struct Figures {
 /// Of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamFigures {
-    /// Which.
-    pub ssrc: Ssrc,
     /// What it is encoded with.
     pub codec: Codec,
     /// Packets that should have come; late ones make it up later, so this and the next are only right in sum.
@@ -85,7 +83,6 @@ impl StreamFigures {
         let (old, new) = (&before.sums, &after.sums);
         let (then, seen) = (&before.seen, &after.seen);
         Self {
-            ssrc: stream.ssrc,
             codec: stream.codec,
             expected: new.expected - old.expected,
             packets: new.packets - old.packets,

@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::socket::{self, Socket};
 use super::{Leave, PATIENCE, Visitor, livekit};
 use crate::scenario::Seat;
 
@@ -40,7 +39,7 @@ const PING: Duration = Duration::from_secs(10);
 
 /// A signed-in device.
 struct Phone {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     requests: u32,
 }
 
@@ -70,8 +69,7 @@ impl Phone {
         ask("/v1/auth/code", json!({ "number": number })).await?;
         let code = json!({ "number": number, "code": target.code });
         let tokens = ask("/v1/auth/verify", code).await?;
-        let url = format!("{}/v1/connect", target.client.replacen("http", "ws", 1));
-        let (socket, _) = connect_async(url).await.context("the WebSocket")?;
+        let socket = socket::open(&format!("{}/v1/connect", target.client)).await?;
         let mut phone = Self { socket, requests: 0 };
         phone.send(json!({ "connect": { "accessToken": tokens["accessToken"] } })).await?;
         phone.wait("connected").await?;

@@ -14,11 +14,10 @@ use offhook_wire::sdp::Candidate;
 use prost::Message as _;
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::socket::{self, Socket};
 use super::{Leave, PATIENCE, Visitor, label};
 use crate::caller::data::Messages;
 use crate::caller::description::{self, Offerer};
@@ -61,7 +60,7 @@ pub async fn visit(
 
 /// Somebody inside.
 struct Guest {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     ping: Duration,
     offerer: Offerer,
     offers: u32,
@@ -230,8 +229,6 @@ impl Guest {
     }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
 async fn open(url: &str, token: &str, everything: bool) -> Result<Socket> {
     let request = proto::JoinRequest {
         client_info: Some(proto::ClientInfo {
@@ -250,10 +247,8 @@ async fn open(url: &str, token: &str, everything: bool) -> Result<Socket> {
         ..proto::WrappedJoinRequest::default()
     };
     let request = URL_SAFE_NO_PAD.encode(wrapped.encode_to_vec());
-    // Both spellings of the scheme are given out.
-    let url = url.trim_end_matches('/').replacen("http", "ws", 1);
-    let url = format!("{url}/rtc/v1?access_token={token}&join_request={request}");
-    Ok(connect_async(url).await.context("the WebSocket")?.0)
+    let url = url.trim_end_matches('/');
+    socket::open(&format!("{url}/rtc/v1?access_token={token}&join_request={request}")).await
 }
 
 /// Announce a track; what the server calls it.
