@@ -6,7 +6,8 @@
 //! first rung of does not fit gets nothing.
 //!
 //! Two things keep it from swinging. A rung above the one held must fit with a margin, and rises may be
-//! forbidden for a while after something had to go down; falls never wait.
+//! forbidden for a while after something had to go down; falls never wait. The last picture is not given up so
+//! easily: its first rung may be insisted on, as an estimate that has just begun is often too low.
 
 use core::cmp::Reverse;
 
@@ -109,6 +110,11 @@ impl<K> Claim<K> {
         Self { key, weight, speaks, ladder, held, given: None }
     }
 
+    /// Whether the least of it fits into a budget.
+    pub(crate) fn fits(&self, budget: u64) -> bool {
+        self.cost(0) <= budget
+    }
+
     /// What came out.
     pub(crate) fn given(&self) -> Option<Rung> {
         self.ladder.rung(self.given?)
@@ -129,10 +135,22 @@ impl<K> Claim<K> {
     }
 }
 
-/// Share `budget` bits a second among claims. `rise` allows more than they hold. Among equals who speaks comes
+/// What is shared, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// Bits a second.
+    pub budget: u64,
+    /// More may be given than is held.
+    pub rise: bool,
+    /// The most important claim gets its first rung even when that does not fit.
+    pub insist: bool,
+}
+
+/// Share a budget among claims. Among equals who speaks comes
 /// first, then who has most already. The claims come back in order of importance; the answer is what they take
 /// together.
-pub(crate) fn allocate<K>(claims: &mut [Claim<K>], budget: u64, rise: bool) -> u64 {
+pub(crate) fn allocate<K>(claims: &mut [Claim<K>], terms: Terms) -> u64 {
+    let Terms { budget, rise, insist } = terms;
     claims.sort_by_key(|claim| Reverse((claim.weight, claim.speaks, claim.held.reach)));
     let mut left = budget;
     for claim in claims.iter_mut() {
@@ -141,6 +159,14 @@ pub(crate) fn allocate<K>(claims: &mut [Claim<K>], budget: u64, rise: bool) -> u
             left -= cost;
             claim.given = Some(0);
         }
+    }
+    if let Some(first) = claims.first_mut()
+        && insist
+        && first.given.is_none()
+        && first.ceiling(rise).is_some()
+    {
+        first.given = Some(0);
+        left = 0;
     }
     for equals in claims.chunk_by_mut(|a, b| a.weight == b.weight) {
         while equals.iter_mut().fold(false, |any, claim| climb(claim, &mut left, rise) || any) {}

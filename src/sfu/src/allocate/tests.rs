@@ -30,7 +30,8 @@ fn outcome(
         Claim::new(key, (weight, speaks), ladder(rates), held)
     };
     let mut claims: Vec<_> = claims.iter().enumerate().map(claim).collect();
-    let taken = allocate(&mut claims, budget * 1000, rise);
+    let terms = Terms { budget: budget * 1000, rise, insist: false };
+    let taken = allocate(&mut claims, terms);
     assert!(taken <= budget * 1000);
     claims.sort_by_key(|claim| claim.key);
     claims.iter().map(|claim| claim.given().map(|rung| rung.reach.layer)).collect()
@@ -102,6 +103,20 @@ fn a_rung_that_costs_no_more_than_a_worse_one_takes_its_place() {
 }
 
 #[test]
+fn the_most_important_picture_may_be_insisted_on() {
+    for (held, insist, expect) in [
+        (Held::NEW, true, Some(0)),
+        (held(Some(2)), true, Some(0)),
+        (held(Some(2)), false, None),
+        (held(None), true, None),
+    ] {
+        let mut claims = [Claim::new((), (EQUAL, false), ladder(CAMERA), held)];
+        allocate(&mut claims, Terms { budget: 50_000, rise: false, insist });
+        assert_eq!(claims[0].given().map(|rung| rung.reach.layer), expect, "{held:?} {insist}");
+    }
+}
+
+#[test]
 fn a_track_that_sends_nothing_takes_nothing() {
     assert_eq!(outcome(&[(EQUAL, false, &[], Held::NEW)], (1000, true)), [None]);
 }
@@ -126,7 +141,8 @@ proptest! {
         let mut seen = Vec::new();
         for _ in 0..12 {
             let mut claims = make(&wishes);
-            let taken = allocate(&mut claims, budget * 1000, true);
+            let terms = Terms { budget: budget * 1000, rise: true, insist: false };
+            let taken = allocate(&mut claims, terms);
             prop_assert!(taken <= budget * 1000);
             for claim in &claims {
                 wishes[claim.key].2 = claim.given().map(|rung| rung.reach.layer);

@@ -6,7 +6,7 @@ use core::time::Duration;
 use offhook_types::{LegId, MediaKind, Time, TrackId};
 
 use super::Router;
-use crate::allocate::{Claim, Held, allocate};
+use crate::allocate::{Claim, Held, Terms, allocate};
 use crate::subscription::Share;
 
 /// Between two looks at a leg whose tracks change rate by themselves.
@@ -16,6 +16,10 @@ const REVIEW: Duration = Duration::from_millis(250);
 const AFTER_FALL: Duration = Duration::from_secs(2);
 /// After something went up the estimate must have seen it before more does.
 const AFTER_RISE: Duration = Duration::from_millis(500);
+
+/// How long the most important picture is sent although it does not fit. An estimate begins low and learns
+/// from what is sent; when it has not caught up after this long, the way is too narrow.
+const INSISTENCE: Duration = Duration::from_secs(3);
 
 /// A track that a leg wants was paused because it does not fit, or is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) struct Limit {
     budget: u64,
     /// What was shared out of it at the last look.
     taken: u64,
+    /// Since when not even the most important picture fits.
+    short_since: Option<Time>,
     /// Nothing goes up before.
     rise_at: Time,
     review_at: Time,
@@ -57,7 +63,13 @@ impl Router {
                 }
             }
             (Some(budget), none) => {
-                *none = Some(Limit { budget, taken: 0, rise_at: now, review_at: now });
+                *none = Some(Limit {
+                    budget,
+                    taken: 0,
+                    short_since: None,
+                    rise_at: now,
+                    review_at: now,
+                });
                 self.review_leg(now, leg);
             }
             (None, limit) => {
@@ -127,7 +139,12 @@ impl Router {
         let mut claims = core::mem::take(&mut self.claims);
         let sound = self.claim(leg, &mut claims);
         let pictures = limit.budget.saturating_sub(sound);
-        let taken = allocate(&mut claims, pictures, now >= limit.rise_at);
+        let patient = |since: Time| now.since(since) < INSISTENCE;
+        let insist = limit.short_since.is_none_or(patient);
+        let terms = Terms { budget: pictures, rise: now >= limit.rise_at, insist };
+        let taken = allocate(&mut claims, terms);
+        let short = claims.first().is_some_and(|first| !first.fits(pictures));
+        let short_since = if short { limit.short_since.or(Some(now)) } else { None };
         let mut rise_at = limit.rise_at;
         for claim in claims.drain(..) {
             let reach = claim.given().map(|rung| rung.reach);
@@ -144,7 +161,7 @@ impl Router {
         self.reviews_at = self.reviews_at.min(review_at);
         if let Some(leg) = self.legs.get_mut(&leg) {
             let taken = taken.saturating_add(sound);
-            leg.limit = Some(Limit { taken, rise_at, review_at, ..limit });
+            leg.limit = Some(Limit { taken, short_since, rise_at, review_at, ..limit });
         }
     }
 

@@ -195,6 +195,10 @@ fn a_lifted_limit_resumes_everything() {
     let mut meeting = Meeting::new(2);
     meeting.run(1000);
     meeting.budget(50);
+    assert_eq!(meeting.pauses.len(), 1);
+    meeting.run(2000);
+    assert_eq!(meeting.layers(), [Some(0), None], "the last picture is not given up so soon");
+    meeting.run(500);
     assert_eq!(meeting.pauses.len(), 2);
     meeting.router.set_budget(meeting.now, LEG, None);
     meeting.run(500);
