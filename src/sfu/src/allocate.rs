@@ -169,7 +169,12 @@ pub(crate) fn allocate<K>(claims: &mut [Claim<K>], terms: Terms) -> u64 {
         left = 0;
     }
     for equals in claims.chunk_by_mut(|a, b| a.weight == b.weight) {
-        while equals.iter_mut().fold(false, |any, claim| climb(claim, &mut left, rise) || any) {}
+        let mut climbing = true;
+        while core::mem::take(&mut climbing) {
+            for claim in equals.iter_mut() {
+                climbing |= climb(claim, &mut left, rise);
+            }
+        }
     }
     claims.iter().filter_map(Claim::given).map(|rung| rung.rate).sum()
 }

@@ -129,9 +129,12 @@ mod tests {
 
     const LOUD: u16 = 90 * 16;
 
-    /// What happens on a stage of two: at this time in milliseconds a track sends silence, or speech of
-    /// some loudness since some time, and this comes of it.
-    fn check(steps: &[(u64, u64, Option<(u16, u64)>, Heard)]) {
+    /// At this time in milliseconds a track sends silence, or speech of some loudness since some time,
+    /// and this comes of it.
+    type Step = (u64, u64, Option<(u16, u64)>, Heard);
+
+    /// What happens on a stage of two.
+    fn check(steps: &[Step]) {
         let mut stage = Stage::new(2);
         for &(at, track, speech, expect) in steps {
             let sound = Sound {

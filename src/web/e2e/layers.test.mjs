@@ -1,13 +1,12 @@
 // What nobody looks at is not encoded: the publisher's browser stops the layers that no receiver
 // wants, and starts them again when one does.
 
-import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { story } from './harness/story.mjs';
 
 const sdk = createRequire(import.meta.url).resolve('livekit-client').replace(/[^/]+$/, '');
 
-/** A decision of the server takes a few seconds, so that a change of mind costs no key frame. */
+/** Thirty frames. */
 const STILL_MS = 1_500;
 
 story('a hidden or small tile stops the encoder of the layers above it', {}, async (stage) => {
@@ -71,9 +70,10 @@ function publish(person) {
     const resolution = { width: 1280, height: 720, frameRate: 20 };
     const camera = await LivekitClient.createLocalVideoTrack({ resolution });
     bench.camera = camera;
-    bench.encoders = async () => {
+    bench.sent = async (rids) => {
       const report = [...(await camera.sender.getStats()).values()];
-      return report.filter((stat) => stat.type === 'outbound-rtp' && stat.rid);
+      const streams = report.filter((stat) => stat.type === 'outbound-rtp');
+      return streams.filter((one) => rids.includes(one.rid)).map((one) => one.bytesSent);
     };
     await bench.room.localParticipant.publishTrack(camera, { simulcast: true, videoCodec: 'vp8' });
   });
@@ -85,26 +85,27 @@ function size(person, width) {
   }, width);
 }
 
-/** Which of the publisher's encoders are active, by restriction identifier. */
+/** Which of the publisher's encoders are switched on, by restriction identifier. */
 function seesEncoders(person, expected) {
-  const same = async (wanted) => {
-    const active = Object.fromEntries((await bench.encoders()).map((one) => [one.rid, one.active]));
-    return Object.entries(wanted).every(([rid, on]) => active[rid] === on);
-  };
-  return person.page.waitForFunction(same, expected, { polling: 200 });
+  return until(
+    person,
+    (wanted) => {
+      const { encodings } = bench.camera.sender.getParameters();
+      return encodings.every(({ rid, active }) => wanted[rid] === active);
+    },
+    expected,
+  );
 }
 
-/** These encoders send nothing for a while. */
+/** Once these encoders have come to rest they send nothing for a while. */
 async function staysStill(person, rids) {
-  const bytes = await person.page.evaluate(
+  await person.page.waitForFunction(
     async ([names, millis]) => {
-      const sent = async () =>
-        (await bench.encoders()).filter((one) => names.includes(one.rid)).map((one) => one.bytesSent);
-      const before = await sent();
-      await new Promise((done) => setTimeout(done, millis));
-      return [before, await sent()];
+      const [now, sent] = [performance.now(), (await bench.sent(names)).join()];
+      if (bench.last?.sent !== sent) bench.last = { sent, since: now };
+      return now - bench.last.since > millis;
     },
     [rids, STILL_MS],
+    { polling: 200 },
   );
-  assert.deepEqual(bytes[0], bytes[1]);
 }

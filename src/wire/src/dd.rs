@@ -342,7 +342,7 @@ impl Activation {
         while let Ok(bit) = source.bit() {
             copy.put(bit)?;
         }
-        while copy.at % 8 != 0 {
+        while !copy.at.is_multiple_of(8) {
             copy.put(false)?;
         }
         Some(copy.at / 8)

@@ -219,18 +219,47 @@ async fn settings_and_subscriptions_reach_the_node() {
         track_sids: vec![sid.clone()],
         width: 320,
         height: 180,
+        fps: 15,
+        priority: 1,
         ..proto::UpdateTrackSettings::default()
     };
     bob.send(Request::TrackSetting(settings)).await;
     let want = |command: &Command| match command {
-        Command::SetWant { want, .. } => Some(want.layer),
+        Command::SetWant { want, .. } => Some(*want),
         _ => None,
     };
-    assert_eq!(world.node.take(want).await, 0);
+    let want = world.node.take(want).await;
+    assert_eq!((want.layer, want.temporal, want.weight.priority), (0, 1, u8::MAX));
     let off = proto::UpdateSubscription { track_sids: vec![sid], ..Default::default() };
     bob.send(Request::Subscription(off)).await;
     let removed = |command: &Command| matches!(command, Command::RemoveEgress { .. }).then_some(());
     world.node.take(removed).await;
+}
+
+#[tokio::test]
+async fn receivers_learn_what_does_not_fit() {
+    let world = World::new().await;
+    let (mut ann, _) = world.join("ann").await;
+    let sid = ann.add_track(camera("cam-1")).await.sid;
+    ann.offer(1, &["data", "video sendonly cam-1 simulcast"]).await;
+    let (mut bob, _) = world.join("bob").await;
+    bob.offer(1, &["data", "video recvonly"]).await;
+    let placed = |command: &Command| match command {
+        Command::AddEgress { leg, egress, .. } => Some((*leg, egress.track)),
+        _ => None,
+    };
+    let (leg, track) = world.node.take(placed).await;
+    for (paused, state) in [(true, proto::StreamState::Paused), (false, proto::StreamState::Active)]
+    {
+        world.event(Event::Paused { leg, track, paused });
+        let told = bob.until(|message| match message {
+            Response::StreamStateUpdate(update) => update.stream_states.first().cloned(),
+            _ => None,
+        });
+        let told = told.await;
+        assert_eq!((told.track_sid.as_str(), told.state()), (sid.as_str(), state));
+        assert!(told.participant_sid.starts_with("PA_"));
+    }
 }
 
 #[tokio::test]
