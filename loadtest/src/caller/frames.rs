@@ -50,6 +50,9 @@ pub struct Frames {
     layer: Option<u8>,
     /// Of the last packet.
     heard: Option<u8>,
+    heard_at: Time,
+    /// The track, and the one before it.
+    sources: [Option<u32>; 2],
 }
 
 #[derive(Debug)]
@@ -64,7 +67,10 @@ struct Waiting {
 impl Frames {
     /// A packet came.
     pub fn packet(&mut self, now: Time, stamp: &Stamp) {
-        self.heard = Some(stamp.layer);
+        if !self.is_of_track(stamp.source) {
+            return;
+        }
+        (self.heard, self.heard_at) = (Some(stamp.layer), now);
         let key = (stamp.layer, stamp.frame);
         if self.rendered.contains(&key) || self.is_past(key) {
             return;
@@ -114,9 +120,29 @@ impl Frames {
         self.heard
     }
 
-    /// The picture stands still for so long that it will count as a freeze, if it ever moves again.
+    /// The picture stands still for so long that it will count as a freeze, if it ever moves again, and not because nothing
+    /// is sent.
     pub fn is_frozen(&self, now: Time) -> bool {
-        self.last.is_some_and(|last| self.freeze().is_some_and(|least| now.since(last) >= least))
+        let gap = self.last.map(|last| now.since(last));
+        let long = gap.zip(self.freeze()).is_some_and(|(gap, least)| gap >= least);
+        long && now.since(self.heard_at) < FREEZE_ADDS
+    }
+
+    /// Another track under the same number begins anew; what is left of the one before is nobody's.
+    fn is_of_track(&mut self, source: u32) -> bool {
+        let [current, before] = self.sources;
+        if current == Some(source) {
+            return true;
+        }
+        if before == Some(source) {
+            return false;
+        }
+        self.sources = [Some(source), current];
+        self.waiting.clear();
+        self.rendered.clear();
+        self.gaps.clear();
+        (self.last, self.layer) = (None, None);
+        true
     }
 
     /// From what gap on the picture has frozen; `None` before there is a mean.
@@ -245,9 +271,30 @@ mod tests {
             let stamp = Stamp { frame: number, needs: number, count: 1, ..Stamp::default() };
             frames.packet(Time::from_millis(u64::from(number) * 33), &stamp);
         }
+        // Of the sixth only a half comes, of the seventh another.
+        for (at, number) in [(200, 6), (300, 7)] {
+            let stamp = Stamp { frame: number, needs: number, count: 2, ..Stamp::default() };
+            frames.packet(Time::from_millis(at), &stamp);
+        }
         let at = |ms: u64| frames.is_frozen(Time::from_millis(165 + ms));
         assert_eq!((at(182), at(183), frames.seen().freezes), (false, true, 0));
+        assert!(!at(300), "nothing comes any more");
         assert!(!Frames::default().is_frozen(Time::MAX));
+    }
+
+    #[test]
+    fn another_track_under_the_same_number_begins_anew() {
+        let mut frames = Frames::default();
+        let mut take = |at, source, frame, needs| {
+            let stamp = Stamp { source, frame, needs, count: 1, ..Stamp::default() };
+            frames.packet(Time::from_millis(at), &stamp);
+            frames.seen().rendered
+        };
+        assert_eq!([take(0, 1, 100, 100), take(33, 1, 101, 100)], [1, 2]);
+        assert_eq!([take(900, 2, 1, 1), take(933, 2, 2, 1)], [3, 4]);
+        assert_eq!(take(940, 1, 102, 101), 4, "too late for the first");
+        assert_eq!(take(966, 2, 3, 2), 5);
+        assert_eq!(frames.seen().freezes, 0);
     }
 
     #[test]

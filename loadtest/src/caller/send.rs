@@ -116,11 +116,9 @@ impl Outgoing {
         let layers: Vec<Layer> = layers.collect();
         let content = match track.kind {
             TrackKind::Video => {
-                let picture = |(index, layer): (usize, &crate::scenario::Layer)| {
-                    let size = (layer.width, layer.height);
-                    Picture::new(track.codec, size, index as u8, track.temporal_layers)
-                };
-                Content::Video(track.layers.iter().enumerate().map(picture).collect())
+                let source = rng.next_u32();
+                let layers = 0..track.layers.len() as u8;
+                Content::Video(layers.map(|layer| Picture::new(&track, layer, source)).collect())
             }
             TrackKind::Audio => {
                 let bytes = track.layers.first().map_or(80, |layer| layer.frame_bytes);

@@ -8,13 +8,15 @@ const MAGIC: [u8; 4] = *b"OHLT";
 /// data messages.
 const SEARCHED: usize = 96;
 /// Bytes of a stamp.
-pub const LEN: usize = 26;
+pub const LEN: usize = 30;
 
 /// One packet's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp {
     /// Microseconds after the process's origin.
     pub sent_us: u64,
+    /// Tells tracks apart: a relay may hand a stream's number on from one track to the next.
+    pub source: u32,
     /// Number of the frame in its layer.
     pub frame: u32,
     /// Number of the frame that is needed to decode it; itself for a key frame.
@@ -39,7 +41,8 @@ impl Stamp {
         out[16..20].copy_from_slice(&self.needs.to_be_bytes());
         out[20..22].copy_from_slice(&self.index.to_be_bytes());
         out[22..24].copy_from_slice(&self.count.to_be_bytes());
-        out[24..].copy_from_slice(&[self.layer, self.temporal]);
+        out[24..28].copy_from_slice(&self.source.to_be_bytes());
+        out[28..].copy_from_slice(&[self.layer, self.temporal]);
         out
     }
 
@@ -53,12 +56,13 @@ impl Stamp {
         let [high, low] = [word(4), word(8)].map(u32::from_be_bytes).map(u64::from);
         Some(Self {
             sent_us: high << 32 | low,
+            source: u32::from_be_bytes(word(24)),
             frame: u32::from_be_bytes(word(12)),
             needs: u32::from_be_bytes(word(16)),
             index: half(20),
             count: half(22),
-            layer: bytes[24],
-            temporal: bytes[25],
+            layer: bytes[28],
+            temporal: bytes[29],
         })
     }
 }
@@ -71,6 +75,7 @@ mod tests {
     fn a_stamp_is_found_wherever_a_descriptor_ends() {
         let stamp = Stamp {
             sent_us: 1 << 40 | 7,
+            source: 5,
             frame: 70_000,
             needs: 69_999,
             index: 3,

@@ -10,9 +10,9 @@ use toml::Spanned;
 
 use super::file::{self, CodecName, DoorName, KindName, TalkName, WireName};
 use super::{Arrive, Churn, Group, Layer, Paths, Scenario, Track, TrackKind, channel};
-use crate::caller::data;
 use crate::caller::description::H264_MODE_1;
 use crate::caller::source::Talk;
+use crate::caller::{data, stamp};
 
 /// Participants of a run.
 const MOST_PARTICIPANTS: u32 = 5000;
@@ -281,7 +281,7 @@ fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) ->
     let messages = raw.messages.as_ref().map(|raw| {
         Ok(data::Plan {
             every: raw.every_ms.map(|every| millis("every_ms", every as f64)).transpose()?,
-            bytes: between("bytes", raw.bytes, (26, 60_000))?,
+            bytes: between("bytes", raw.bytes, (stamp::LEN, 60_000))?,
             kind: channel(raw.reliable),
         })
     });

@@ -4,6 +4,7 @@ use offhook_types::{Codec, Time};
 
 use super::{h264, vp8};
 use crate::caller::stamp::{self, Stamp};
+use crate::scenario::Track;
 
 /// Header bytes of a packet at most: descriptor and frame header of VP8, parameter sets of H.264.
 const HEADERS: usize = 32;
@@ -12,6 +13,7 @@ const HEADERS: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Picture {
     codec: Codec,
+    source: u32,
     width: u16,
     height: u16,
     layer: u8,
@@ -58,12 +60,16 @@ pub(super) struct Piece<'a> {
 }
 
 impl Picture {
-    /// Frames of this codec and size, as `layer` of a track, in one, two or three temporal layers.
-    pub fn new(codec: Codec, (width, height): (u16, u16), layer: u8, temporals: u8) -> Self {
+    /// Frames of a track that is called `source`, as its layer of this number.
+    pub fn new(track: &Track, layer: u8, source: u32) -> Self {
+        let codec = track.codec;
+        let size = track.layers.get(usize::from(layer)).map(|layer| (layer.width, layer.height));
+        let (width, height) = size.unwrap_or_default();
         // H.264 has no field for temporal layers.
-        let temporals = if codec == Codec::Vp8 { temporals.clamp(1, 3) } else { 1 };
+        let temporals = if codec == Codec::Vp8 { track.temporal_layers.clamp(1, 3) } else { 1 };
         Self {
             codec,
+            source,
             width,
             height,
             layer,
@@ -118,6 +124,7 @@ impl Picture {
         }
         let stamp = Stamp {
             sent_us: now.as_micros(),
+            source: self.source,
             frame: frame.number,
             needs: frame.needs,
             index,
@@ -145,12 +152,31 @@ fn temporal(layers: u8, position: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use offhook_types::H264;
     use offhook_wire::payload::Description;
 
     use super::*;
+    use crate::caller::source::Talk;
+    use crate::scenario::TrackKind;
 
     const H264: Codec = Codec::H264(H264 { packetization_mode: 1, profile: 0x42e0 });
+
+    fn track(codec: Codec, temporal_layers: u8) -> Track {
+        Track {
+            name: "t".into(),
+            kind: TrackKind::Video,
+            codec,
+            fps: 30,
+            layers: Vec::new(),
+            temporal_layers,
+            key_every: Duration::from_secs(1),
+            key_scale: 1,
+            talk: Talk::Always,
+            dtx: true,
+        }
+    }
 
     /// Every packet of the next frame, read back as a relay and a receiver do.
     fn check(picture: &mut Picture, key: bool) -> (Frame, Vec<(Description, Stamp, usize)>) {
@@ -168,7 +194,7 @@ mod tests {
     #[test]
     fn a_relay_sees_key_frames_where_they_start_and_a_receiver_every_stamp() {
         for codec in [Codec::Vp8, H264] {
-            let mut picture = Picture::new(codec, (640, 360), 1, 1);
+            let mut picture = Picture::new(&track(codec, 1), 1, 9);
             for (asked, key) in [(false, true), (false, false), (true, true), (false, false)] {
                 let (frame, pieces) = check(&mut picture, asked);
                 assert_eq!(frame.key, key);
@@ -189,7 +215,7 @@ mod tests {
 
     #[test]
     fn temporal_layers_refer_downwards_only() {
-        let mut picture = Picture::new(Codec::Vp8, (640, 360), 0, 3);
+        let mut picture = Picture::new(&track(Codec::Vp8, 3), 0, 9);
         let seen: Vec<(u8, u32)> = (0..9)
             .map(|_| {
                 let (frame, pieces) = check(&mut picture, false);

@@ -54,6 +54,7 @@ pub struct Voice {
     left: u32,
     silent_for: u32,
     frames: u32,
+    source: u32,
     rng: Rng,
 }
 
@@ -69,8 +70,8 @@ impl Voice {
                 rng.below(all.max(1)) < on.as_millis() as u32
             }
         };
-        let (left, silent_for, frames) = (0, 0, 0);
-        Self { talk, dtx, bytes, talking, left, silent_for, frames, rng }
+        let (left, silent_for, frames, source) = (0, 0, 0, rng.next_u32());
+        Self { talk, dtx, bytes, talking, left, silent_for, frames, source, rng }
     }
 
     /// What the next 20 ms sound like; nothing is sent for `None`.
@@ -96,8 +97,8 @@ impl Voice {
             return;
         }
         self.frames += 1;
-        let (frame, sent_us) = (self.frames, now.as_micros());
-        let stamp = Stamp { sent_us, frame, needs: frame, count: 1, ..Stamp::default() };
+        let (frame, source, sent_us) = (self.frames, self.source, now.as_micros());
+        let stamp = Stamp { sent_us, source, frame, needs: frame, count: 1, ..Stamp::default() };
         out.extend(stamp.to_bytes());
         out.resize(self.bytes.max(1 + stamp::LEN), 0x55);
     }
