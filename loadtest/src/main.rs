@@ -2,7 +2,7 @@
 //!
 //! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one,
 //! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and
-//! what it cost the server. `video` does one scenario with the `webrtc` crate, a stack that shares no code with the
+//! what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc` crate, a stack that shares no code with the
 //! server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far end of phone calls, and
 //! `phone` places many; `floor` is a minimal relay to hold ours against. Everything is bounded in count and time.
 
@@ -14,6 +14,7 @@ mod minimal;
 mod phone;
 mod process;
 mod proxy;
+mod quic;
 mod report;
 mod run;
 mod scenario;
@@ -48,6 +49,8 @@ enum Command {
     Phone(phone::Load),
     /// A minimal relay loop by itself: the floor under every relay.
     Floor(minimal::Options),
+    /// A publisher and a player, over QUIC or through the `webrtc` crate.
+    Quic(quic::Pair),
 }
 
 /// What to play and against whom.
@@ -106,6 +109,7 @@ fn main() -> Result<ExitCode> {
             Command::Carrier(options) => carrier::run(options).await,
             Command::Phone(load) => phone::run(load).await,
             Command::Floor(options) => minimal::run(&options),
+            Command::Quic(pair) => quic::run(pair).await,
         };
         done.map(|()| ExitCode::SUCCESS)
     })

@@ -1,8 +1,8 @@
 //! One publisher to N receivers, with the `webrtc` crate at both ends: a stack that shares no code with the server.
 
-mod peer;
+pub mod peer;
 pub mod report;
-mod source;
+pub mod source;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
-    let files = ["client/v1/client.proto"];
+    let files = ["client/v1/client.proto", "quic/v1/session.proto"];
     println!("cargo:rerun-if-changed=../../proto");
     let descriptors = protox::compile(files, [root])?;
     prost_build::Config::new().compile_fds(descriptors.clone())?;

@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "dd", run: wire::dd },
     Target { name: "payload", run: wire::payload },
     Target { name: "phone_sdp", run: sip::phone_sdp },
+    Target { name: "roq", run: wire::roq },
     Target { name: "rtc_dtls", run: rtc::handshake },
     Target { name: "rtc_ice", run: rtc::check },
     Target { name: "rtc_srtp", run: rtc::protected },

@@ -2,7 +2,9 @@
 
 use offhook_types::{Codec, H264};
 use offhook_wire::payload::{Description, red};
-use offhook_wire::{demux, dtls, rtcp as rtcp_wire, rtp as rtp_wire, stun as stun_wire};
+use offhook_wire::{
+    demux, dtls, roq as roq_wire, rtcp as rtcp_wire, rtp as rtp_wire, stun as stun_wire,
+};
 
 /// A decrypted RTP packet: what is read lies inside, and a rewritten header reads the same.
 pub fn rtp(data: &[u8]) {
@@ -116,5 +118,21 @@ pub fn dd(data: &[u8]) {
 pub fn client_hello(data: &[u8]) {
     if let Ok(dtls::Hello::Whole(hello)) = dtls::sniff(data) {
         assert!(hello.srtp_profiles().count() <= data.len() / 2);
+    }
+}
+
+/// A QUIC datagram, and the same bytes as a stream of packets: what is read lies inside and is written the same.
+pub fn roq(data: &[u8]) {
+    use offhook_wire::cursor::Reader;
+    if let Ok((flow, packet)) = roq_wire::datagram(data) {
+        assert!(!packet.is_empty() && data.ends_with(packet));
+        let written = roq_wire::Varint::from(flow);
+        assert!(written.as_bytes().len() + packet.len() <= data.len());
+        assert_eq!(roq_wire::varint(&mut Reader::new(written.as_bytes())), Ok(flow.get()));
+    }
+    let mut reader = Reader::new(data);
+    while let Ok(len) = roq_wire::varint(&mut reader) {
+        let Ok(packet) = reader.take(usize::try_from(len).unwrap_or(usize::MAX)) else { break };
+        assert!(packet.len() < data.len());
     }
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub admin: Admin,
     /// The media node.
     pub media: Media,
+    /// Native clients.
+    pub quic: Quic,
     /// Where records are kept.
     pub store: Store,
     /// Sign-up.
@@ -106,6 +108,37 @@ pub struct Media {
     pub start_bitrate: u64,
     pub min_bitrate: u64,
     pub max_bitrate: u64,
+}
+
+/// `[quic]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quic {
+    pub enabled: bool,
+    pub udp_port: u16,
+    pub certificate: String,
+    pub key: String,
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub idle_timeout_ms: u64,
+    pub join_timeout_ms: u64,
+    pub send_delay_ms: u64,
+}
+
+impl Default for Quic {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            udp_port: 7982,
+            certificate: String::new(),
+            key: String::new(),
+            connections: 2000,
+            connections_per_address: 100,
+            idle_timeout_ms: 15_000,
+            join_timeout_ms: 10_000,
+            send_delay_ms: 50,
+        }
+    }
 }
 
 /// `[store]`
@@ -387,6 +420,9 @@ impl Config {
         if !token.is_empty() && token.len() < 32 {
             return Err("[admin] token: at least 32 characters".into());
         }
+        if self.quic.certificate.is_empty() != self.quic.key.is_empty() {
+            return Err("[quic] certificate and key: both, or neither".into());
+        }
         self.phone.check()?;
         if let Some((key, _)) = self.api_keys.iter().find(|(_, secret)| secret.0.len() < 32) {
             return Err(format!("[api_keys] {key}: a secret has at least 32 characters"));
@@ -453,6 +489,7 @@ mod tests {
         check("[accounts]\nfixed_code = \"000000\"\n", "fixed_code is for development");
         check("[admin]\nlisten = \"0.0.0.0:7890\"\n", "[admin] listen 0.0.0.0:7890");
         check("[admin]\ntoken = \"short\"\n", "[admin] token");
+        check("[quic]\nkey = \"key.pem\"\n", "[quic] certificate and key");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod metrics;
 mod node;
 mod operator;
 mod phone;
+mod quic;
 mod serve;
 mod settings;
 mod telemetry;

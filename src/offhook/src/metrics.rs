@@ -17,6 +17,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 use prometheus::{IntGauge, Opts, Registry};
 
 use crate::node::Local;
+use crate::quic::Quic;
 
 /// The parts that count.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Sources {
     pub livekit: Livekit,
     /// WHIP and WHEP sessions.
     pub whip: Whip,
+    /// Native clients, if they are served.
+    pub quic: Option<Quic>,
 }
 
 /// Everything that can be scraped. Cheap to clone.
@@ -61,7 +64,7 @@ impl Metrics {
 
     /// A copy of every figure, now.
     pub async fn gather(&self) -> Vec<MetricFamily> {
-        let Sources { node, calls, sessions, livekit, whip } = &self.sources;
+        let Sources { node, calls, sessions, livekit, whip, quic } = &self.sources;
         let mut families = self.process.gather();
         families.extend(media(&node.node.snapshot()));
         // A call task that is gone has no figures; the rest is still worth having.
@@ -74,6 +77,7 @@ impl Metrics {
                 ("client", sessions.live()),
                 ("livekit", livekit.sessions()),
                 ("whip_whep", whip.sessions()),
+                ("quic", quic.as_ref().map_or(0, Quic::sessions)),
             ],
         ));
         let misdeeds = livekit.misdeeds();
@@ -91,6 +95,9 @@ impl Metrics {
             "reason",
             &sessions.closed(),
         ));
+        if let Some(quic) = quic {
+            families.extend(of_quic(&quic.snapshot()));
+        }
         if let Some(phone) = &self.phone {
             families.extend(phone::families(&phone.snapshot().await));
         }
@@ -130,6 +137,29 @@ fn media(snapshot: &Snapshot) -> Vec<MetricFamily> {
                 ("estimated_legs", snapshot.estimated as usize),
                 ("narrow_legs", snapshot.narrow as usize),
             ],
+        ),
+    ]
+}
+
+fn of_quic(snapshot: &offhook_quic::Snapshot) -> Vec<MetricFamily> {
+    vec![
+        counters(
+            "offhook_quic_drops_total",
+            "Packets, messages and connections of native clients not taken, by reason.",
+            "reason",
+            &snapshot.drops,
+        ),
+        counters(
+            "offhook_quic_events_total",
+            "What the QUIC endpoints did, by kind.",
+            "kind",
+            &snapshot.counts,
+        ),
+        gauges(
+            "offhook_quic_level",
+            "What the QUIC endpoints hold now, by kind.",
+            "kind",
+            &[("connections", snapshot.connections as usize), ("joined", snapshot.joined as usize)],
         ),
     ]
 }

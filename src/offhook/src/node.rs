@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use offhook_media::{Node, TurnCredentials};
 use offhook_signaling::media_node::{IceServer, MediaNode, NodeFull};
-use offhook_types::RoomId;
 use offhook_types::media::{Command, Fingerprint, Placement};
+use offhook_types::{RoomId, WorkerId};
 
 /// A node in this process.
 pub struct Local {
@@ -38,6 +38,10 @@ impl MediaNode for Local {
             return Vec::new();
         }
         vec![IceServer { urls, username, credential: password }]
+    }
+
+    fn place_on(&self, worker: WorkerId) -> Option<Placement> {
+        self.node.place_on(worker)
     }
 
     fn send(&self, command: Command) -> Result<(), NodeFull> {

@@ -18,6 +18,7 @@ use offhook_signaling::media_node::{Events, MediaNode};
 use offhook_signaling::phone::Phones;
 use offhook_signaling::push::{Nobody, Push, WebhookPush};
 use offhook_signaling::rooms::Rooms;
+use offhook_signaling::token::Keys;
 use offhook_signaling::whip::{self, Whip};
 use offhook_store::{Sqlite, Store};
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ use crate::listener::{Limited, Limits, Peer};
 use crate::metrics::{Metrics, Sources};
 use crate::node::Local;
 use crate::phone::Phone;
+use crate::quic::Quic;
 use crate::{assets, settings, token};
 
 /// Run until a signal, then go down politely.
@@ -86,6 +88,7 @@ struct Parts {
     accounts: Accounts,
     livekit: Livekit,
     whip: Whip,
+    quic: Option<Quic>,
     phone: Option<Arc<Phone>>,
 }
 
@@ -138,8 +141,22 @@ impl Parts {
         let livekit = settings::livekit(config);
         let livekit =
             Livekit::new(livekit, keys.clone(), rooms.clone(), door.clone(), events.clone());
-        let whip = Whip::new(settings::whip(config), keys, rooms.clone(), (door, events));
-        Ok(Self { store, database, node, rooms, calls, sessions, accounts, livekit, whip, phone })
+        let media = (door, events);
+        let whip = Whip::new(settings::whip(config), keys.clone(), rooms.clone(), media.clone());
+        let quic = native(config, &node, (keys, rooms.clone(), media))?;
+        Ok(Self {
+            store,
+            database,
+            node,
+            rooms,
+            calls,
+            sessions,
+            accounts,
+            livekit,
+            whip,
+            quic,
+            phone,
+        })
     }
 
     /// The public router: every door, then the web app.
@@ -148,6 +165,7 @@ impl Parts {
             .merge(client::routes(Door::new(self.accounts.clone(), self.sessions.clone())))
             .merge(livekit::routes(self.livekit.clone()))
             .merge(whip::routes(self.whip.clone()))
+            .merge(self.quic.as_ref().map(Quic::routes).unwrap_or_default())
             .merge(assets::routes())
     }
 
@@ -158,6 +176,7 @@ impl Parts {
             sessions: self.sessions.clone(),
             livekit: self.livekit.clone(),
             whip: self.whip.clone(),
+            quic: self.quic.clone(),
         })?;
         Ok(match &self.phone {
             Some(phone) => metrics.with_phone(phone.sources()),
@@ -186,10 +205,26 @@ impl Parts {
         }
         self.sessions.stop().await;
         self.rooms.stop().await;
+        if let Some(quic) = &self.quic {
+            quic.stop().await;
+        }
         let node = self.node;
         let _ = tokio::task::spawn_blocking(move || node.node.stop()).await;
         self.database.close().await;
     }
+}
+
+/// The door of native clients, where it is open.
+fn native(
+    config: &Config,
+    node: &Local,
+    (keys, rooms, media): (Keys, Rooms, (Arc<dyn MediaNode>, Events)),
+) -> anyhow::Result<Option<Quic>> {
+    if !config.quic.enabled {
+        return Ok(None);
+    }
+    let door = offhook_signaling::quic::Quic::new(settings::quic_door(config), keys, rooms, media);
+    Quic::start(config, node, door).map(Some)
 }
 
 async fn bind(address: SocketAddr, table: &str) -> anyhow::Result<TcpListener> {

@@ -28,7 +28,7 @@ pub fn media(config: &Config) -> offhook_media::Config {
         pin: media.pin,
         advertise: media.advertise.clone(),
         handshake_threads: media.handshake_threads,
-        tunnels: false,
+        tunnels: config.quic.enabled,
         receive_buffer: media.socket_buffer_bytes,
         send_buffer: media.socket_buffer_bytes,
         voices: media.voices,
@@ -65,6 +65,32 @@ pub fn media(config: &Config) -> offhook_media::Config {
             ..defaults.timeouts
         },
     }
+}
+
+/// The QUIC endpoints beside the media workers.
+pub fn quic(config: &Config) -> offhook_quic::Config {
+    let (quic, defaults) = (&config.quic, offhook_quic::Config::default());
+    let files = || (quic.certificate.clone().into(), quic.key.clone().into());
+    offhook_quic::Config {
+        bind: config.media.bind,
+        // Where the workers take any port, so do the endpoints beside them.
+        base_port: if config.media.udp_port == 0 { 0 } else { quic.udp_port },
+        certificate: (!quic.certificate.is_empty()).then(files),
+        socket_buffer: config.media.socket_buffer_bytes,
+        limits: offhook_quic::Limits {
+            connections: quic.connections,
+            connections_per_address: quic.connections_per_address,
+            ..defaults.limits
+        },
+        idle_timeout: ms(quic.idle_timeout_ms),
+        join_timeout: ms(quic.join_timeout_ms),
+        send_delay: ms(quic.send_delay_ms),
+    }
+}
+
+/// The door of native clients.
+pub fn quic_door(config: &Config) -> offhook_signaling::quic::Config {
+    offhook_signaling::quic::Config { messages_per_second: config.rooms.messages_per_second }
 }
 
 /// Limits and timers of rooms.

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rtc", &["types", "wire"]),
     ("sfu", &["types", "wire"]),
     ("media", &["types", "wire", "rtc", "sfu"]),
+    ("quic", &["types", "wire", "media"]),
     ("store", &["types", "call", "billing"]),
     ("signaling", &["types", "wire", "proto", "call", "store"]),
     ("bridge", &["types", "wire", "rtc"]),

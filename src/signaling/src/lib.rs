@@ -15,6 +15,7 @@ pub mod media_node;
 pub mod negotiation;
 pub mod phone;
 pub mod push;
+pub mod quic;
 pub mod rooms;
 pub mod token;
 pub mod webhook;

@@ -22,6 +22,12 @@ pub trait MediaNode: Send + Sync {
         Vec::new()
     }
 
+    /// Where a new leg would live on this worker, to which its client has connected already; `None` when it is full, or
+    /// where clients do not connect before they are placed.
+    fn place_on(&self, _worker: WorkerId) -> Option<Placement> {
+        None
+    }
+
     /// Hand a command to the leg's worker.
     fn send(&self, command: Command) -> Result<(), NodeFull>;
 }

@@ -33,6 +33,7 @@ use offhook_types::{Codec, LegId, MediaKind, Mid, Rid, Rng, RoomId, Ssrc, TrackI
 use offhook_wire::sdp::{Format, Fragment, Msid, Protocol, SectionKind, Session};
 
 pub use local::{credentials, seed};
+pub(crate) use offer::{AUDIO, VIDEO};
 
 /// Our half of the transport, decided before the first description.
 #[derive(Debug, Clone)]

@@ -24,6 +24,7 @@ pub mod dtls;
 pub mod number;
 pub mod payload;
 pub mod phone_sdp;
+pub mod roq;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -199,7 +199,7 @@ impl Person {
             self.metadata.clone_from(&join.metadata);
         }
         self.attributes.extend(join.attributes.clone());
-        if join.door == Door::Livekit {
+        if join.door.is_client() {
             self.permission = join.permission.clone();
             self.client = join.client.clone();
         }
@@ -243,14 +243,14 @@ impl Person {
 impl Hall<'_> {
     pub fn join(&mut self, now: Now, join: Join) -> Result<super::Reply, Refusal> {
         let known = self.room.identities.get(&join.identity).copied();
-        if join.door == Door::Livekit
+        if join.door.is_client()
             && let Some(person) = known
         {
-            let same_door = |id: &SessionId| {
-                self.room.sessions.get(id).is_some_and(|session| session.door == Door::Livekit)
+            let same_kind = |id: &SessionId| {
+                self.room.sessions.get(id).is_some_and(|session| session.door.is_client())
             };
             let sessions = self.room.person(person)?.sessions.iter();
-            for older in sessions.filter(|id| same_door(id)).copied().collect::<Vec<_>>() {
+            for older in sessions.filter(|id| same_kind(id)).copied().collect::<Vec<_>>() {
                 self.leave(now, older, Left::DuplicateIdentity);
             }
         }
@@ -502,7 +502,7 @@ impl Hall<'_> {
         person.refresh();
         let view = person.view.clone();
         for (&session, viewer) in &self.room.sessions {
-            let told = viewer.door == Door::Livekit && Some(session) != except;
+            let told = viewer.door.is_client() && Some(session) != except;
             if told && self.room.shows(id, viewer) {
                 let notice = Notice::Participants(vec![view.clone()]);
                 self.effects.push_back(super::Effect::Tell { session, notice });
@@ -520,7 +520,7 @@ impl Hall<'_> {
         self.room.version = self.room.version.saturating_add(1);
         let view = self.room.view();
         for (&session, viewer) in &self.room.sessions {
-            if viewer.door == Door::Livekit {
+            if viewer.door.is_client() {
                 let notice = Notice::Room(view.clone());
                 self.effects.push_back(super::Effect::Tell { session, notice });
             }

@@ -125,7 +125,7 @@ impl Hall<'_> {
 
     fn tell_clients(&mut self, notice: impl Fn() -> Notice) {
         for (&session, viewer) in &self.room.sessions {
-            if viewer.door == Door::Livekit {
+            if viewer.door.is_client() {
                 self.effects.push_back(Effect::Tell { session, notice: notice() });
             }
         }

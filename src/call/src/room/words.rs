@@ -88,6 +88,15 @@ pub enum Door {
     Whep,
     /// The phone network, through a gateway.
     Phone,
+    /// Native clients over QUIC: one at a time per identity, together with LiveKit.
+    Quic,
+}
+
+impl Door {
+    /// Whether its clients are told about everyone in the room. An identity has one such session at a time.
+    pub fn is_client(self) -> bool {
+        matches!(self, Self::Livekit | Self::Quic)
+    }
 }
 
 /// Which of the others' tracks a session receives without asking.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use offhook_media::{Count, SteppedNode, Timeouts};
+use offhook_media::{Count, SteppedNode, Timeouts, Tunnel};
 use offhook_rtc::congestion::Limits;
 use offhook_types::media::{Command, Connection, Egress, Event, OpenLeg, Placement, Want};
 use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId, WorkerId};
@@ -59,6 +59,7 @@ const PACKETS: u64 = 1_000_000;
 const SOUND: TrackId = TrackId(1);
 const VIDEO: TrackId = TrackId(2);
 const PHONE: TrackId = TrackId(3);
+const NATIVE: TrackId = TrackId(4);
 
 struct Stage {
     node: SteppedNode,
@@ -66,6 +67,9 @@ struct Stage {
     /// Of the clients, then of the bridge.
     legs: Vec<LegId>,
     bridge: Option<Bridge>,
+    /// A native client's leg, and the packets that it got.
+    native: Option<(LegId, u64)>,
+    tunnels: Vec<Tunnel>,
     up: Arc<Mutex<usize>>,
 }
 
@@ -79,7 +83,7 @@ impl Stage {
             }
         };
         let timeouts = Timeouts { consent: Duration::from_secs(3600), ..Timeouts::default() };
-        let mut config = offhook_media::Config { workers: 2, timeouts, ..config() };
+        let mut config = offhook_media::Config { workers: 2, timeouts, tunnels: true, ..config() };
         config.limits.legs_per_worker = 64;
         // However fast the machine is, the publisher stays below its share.
         config.limits.packets_per_second = u32::MAX;
@@ -87,7 +91,9 @@ impl Stage {
         let (start, min, max) = (bits_per_second, bits_per_second, bits_per_second);
         config.congestion = Limits { start, min, max };
         let node = SteppedNode::new(config, Arc::new(on_event)).unwrap();
-        Self { node, clients: Vec::new(), legs: Vec::new(), bridge: None, up }
+        let tunnels = node.take_tunnels();
+        let (clients, legs) = (Vec::new(), Vec::new());
+        Self { node, clients, legs, bridge: None, native: None, tunnels, up }
     }
 
     fn turn(&mut self) {
@@ -154,6 +160,43 @@ impl Stage {
         self.receive(1, (PHONE, leg), MediaKind::Audio);
     }
 
+    /// A leg in the tunnel of a worker, which receives everything and sends some sound. No client joins after it.
+    fn native(&mut self, worker: u16) {
+        let leg = self.place_on(worker).leg;
+        let open = OpenLeg { leg, room: ROOM, connection: Connection::Tunnelled };
+        self.node.send(Command::OpenLeg(open)).unwrap();
+        self.node.send(Command::SetNegotiated { leg, negotiated: negotiated() }).unwrap();
+        let ingress = bridge::ingress(NATIVE);
+        self.node.send(Command::AddIngress { leg, ingress }).unwrap();
+        self.legs.push(leg);
+        self.native = Some((leg, 0));
+        let limit = Instant::now() + Duration::from_secs(20);
+        while *self.up.lock().unwrap() < self.legs.len() {
+            assert!(Instant::now() < limit);
+            self.turn();
+        }
+        self.subscribe(self.legs.len() - 1, SOUND, MediaKind::Audio);
+        self.subscribe(self.legs.len() - 1, VIDEO, MediaKind::Video);
+        self.receive(1, (NATIVE, leg), MediaKind::Audio);
+    }
+
+    /// The other end of the tunnels: a packet in, and everything out.
+    fn tunnel(&mut self, round: u64) {
+        let Some((leg, got)) = &mut self.native else { return };
+        for tunnel in &mut self.tunnels {
+            while tunnel.from_worker.receive().is_some() {
+                *got += 1;
+            }
+            if tunnel.worker == leg.worker() {
+                let [high, low] = (round as u16).to_be_bytes();
+                let [a, b, c, d] = bridge::SSRC.0.to_be_bytes();
+                let packet = [0x80, OPUS, high, low, 0, 0, high, low, a, b, c, d, 1, 2, 3];
+                tunnel.to_worker.send(*leg, &packet);
+                tunnel.to_worker.settle();
+            }
+        }
+    }
+
     fn subscribe(&self, index: usize, track: TrackId, kind: MediaKind) {
         self.receive(index, (track, self.legs[0]), kind);
     }
@@ -175,6 +218,7 @@ impl Stage {
     /// One frame of seven packets and one of sound, and one of sound from the bridge.
     fn burst(&mut self, round: u64) {
         self.bridge.iter_mut().for_each(Bridge::speak);
+        self.tunnel(round);
         let payload = vp8(round.is_multiple_of(100), round as u16 & 0x7fff, 1100);
         let publisher = &mut self.clients[0];
         for i in 0..7 {
@@ -210,6 +254,7 @@ fn seat(stage: &mut Stage, receivers: u64) {
         stage.subscribe(index, VIDEO, MediaKind::Video);
     }
     stage.relay(1);
+    stage.native(1);
     let leg = stage.legs[0];
     for ingress in [sound(SOUND.0, "0"), video(VIDEO.0, "1")] {
         stage.node.send(Command::AddIngress { leg, ingress }).unwrap();
@@ -261,6 +306,7 @@ fn a_million_packets_are_forwarded_without_an_allocation() {
     let sent = counted(&mut stage, Count::PacketsForwarded) - before;
     assert!(sent >= PACKETS, "{sent} of {PACKETS}: {:?}", stage.node.snapshot().drops);
     assert!(counted(&mut stage, Count::FeedbackReceived) > 100);
+    assert!(stage.native.is_some_and(|(_, got)| got > rounds), "the tunnel carried its share");
     assert_eq!(allocated, 0, "allocations over {sent} packets");
 }
 

@@ -10,6 +10,7 @@ mod hostile_media_port;
 mod hostile_tokens;
 mod kamailio;
 mod load;
+mod native;
 mod operators;
 mod phone;
 mod phone_baresip;

@@ -14,7 +14,7 @@ use super::{Agreement, Negotiation, Offering, Refused, Slot, Wish};
 
 /// Our video payload types, each followed by its retransmissions. Every level is 3.1 with
 /// asymmetry allowed: we decode nothing, so the level says nothing about us.
-const VIDEO: [(u8, Codec, &str); 8] = [
+pub(crate) const VIDEO: [(u8, Codec, &str); 8] = [
     (96, Codec::Vp8, ""),
     (98, Codec::Vp9 { profile: 0 }, "profile-id=0"),
     (100, Codec::Vp9 { profile: 2 }, "profile-id=2"),
@@ -41,7 +41,7 @@ const VIDEO: [(u8, Codec, &str); 8] = [
     (112, Codec::Av1 { profile: 0 }, "level-idx=5;profile=0;tier=0"),
 ];
 /// Opus.
-const AUDIO: u8 = 111;
+pub(crate) const AUDIO: u8 = 111;
 
 /// Our header extensions; numbers below 15 keep them in the one-byte form (RFC 8285 §4.2).
 const EXTENSIONS: [(u8, Extension); 6] = [
