@@ -181,8 +181,8 @@ impl Stage {
         times.sort();
         let sent = (self.frames * BURST - sent) as usize;
         println!(
-            "{moves} moves of a viewer to another socket: media there after {:?} (median), {:?} (longest), of which up to \
-             33 ms wait for the next frame; {} of {sent} packets lost",
+            "{moves} moves of a viewer to another socket: media there after {:?} (median), {:?} \
+             (longest), of which up to 33 ms wait for the next frame; {} of {sent} packets lost",
             times[times.len() / 2],
             times[times.len() - 1],
             sent - heard
