@@ -11,22 +11,25 @@ use super::signer::Unsigned;
 use super::{Drop, Payload, Protected, RTCP_CLEAR_LEN, RTCP_ENCRYPTED, RTCP_INDEX_LEN, lanes};
 
 /// One session key with its salt; the key schedules are computed once.
-#[allow(clippy::large_enum_variant)] // Two per leg, and an indirection per packet would cost more.
 pub(super) enum Cipher {
     Gcm {
         key: LessSafeKey,
         salt: [u8; 12],
     },
-    CounterMode {
-        key: EncryptingKey,
-        auth: hmac::Key,
-        /// The same key, for tags made together.
-        lane: lanes::Key,
-        salt: [u8; 14],
-        tag_len: usize,
-    },
+    /// Apart, since it is a kilobyte: a relay walks over the ciphers of all its receivers, nearly all
+    /// of which are the other kind.
+    CounterMode(Box<CounterMode>),
     /// The transport below has encrypted and authenticated already.
     Plain,
+}
+
+pub(super) struct CounterMode {
+    pub(super) key: EncryptingKey,
+    pub(super) auth: hmac::Key,
+    /// The same key, for tags made together.
+    pub(super) lane: lanes::Key,
+    pub(super) salt: [u8; 14],
+    pub(super) tag_len: usize,
 }
 
 /// What makes a packet's initialization vector its own: its source and its index.
@@ -48,7 +51,7 @@ impl Cipher {
     pub(super) fn tag_len(&self) -> usize {
         match self {
             Self::Gcm { .. } => GCM_TAG_LEN,
-            Self::CounterMode { tag_len, .. } => *tag_len,
+            Self::CounterMode(mode) => mode.tag_len,
             Self::Plain => 0,
         }
     }
@@ -72,7 +75,7 @@ impl Cipher {
                 key.seal_out_of_place_scatter(nonce, aad, payload, sealed, &[], tag).ok()?;
                 Some(len + GCM_TAG_LEN)
             }
-            Self::CounterMode { .. } | Self::Plain => {
+            Self::CounterMode(_) | Self::Plain => {
                 out.get_mut(header_len..len)?.copy_from_slice(payload);
                 self.seal_rtp_in_place(at, header_len, len, out)
             }
@@ -97,7 +100,8 @@ impl Cipher {
                 let tag = key.seal_in_place_separate_tag(nonce, aad, payload).ok()?;
                 tag_out.copy_from_slice(tag.as_ref());
             }
-            Self::CounterMode { key, auth, salt, .. } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, auth, salt, .. } = &**mode;
                 counter(key, salt, at, payload)?;
                 let tag = sign(auth, &[packet, &rollover(at.sequence)]);
                 tag_out.copy_from_slice(tag.as_ref().get(..tag_out.len())?);
@@ -115,13 +119,14 @@ impl Cipher {
         (header_len, payload): (usize, Payload<'_>),
         out: &mut [u8],
     ) -> Option<Protected> {
-        let Self::CounterMode { key, lane, salt, tag_len, .. } = self else {
+        let Self::CounterMode(mode) = self else {
             let len = match payload {
                 Payload::Apart(payload) => self.seal_rtp(at, header_len, payload, out),
                 Payload::InPlace(len) => self.seal_rtp_in_place(at, header_len, len, out),
             };
             return Some(Protected { len: len?, unsigned: None });
         };
+        let CounterMode { key, lane, salt, tag_len, .. } = &**mode;
         let len = match payload {
             Payload::Apart(payload) => {
                 let len = header_len.checked_add(payload.len())?;
@@ -157,7 +162,8 @@ impl Cipher {
                 key.open_separate_gather(nonce, Aad::from(header), encrypted, tag, payload_out)
                     .map_err(|_| Drop::Unauthenticated)?;
             }
-            Self::CounterMode { key, auth, salt, .. } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, auth, salt, .. } = &**mode;
                 verify(auth, &[body, &rollover(at.sequence)], tag)?;
                 payload_out.copy_from_slice(encrypted);
                 counter(key, salt, at, payload_out).ok_or(Drop::Malformed)?;
@@ -188,7 +194,8 @@ impl Cipher {
                 tag_out.copy_from_slice(tag.as_ref());
                 word_out.copy_from_slice(&word);
             }
-            Self::CounterMode { key, auth, salt, .. } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, auth, salt, .. } = &**mode;
                 let (word_out, tag_out) = trailer.split_at_mut_checked(RTCP_INDEX_LEN)?;
                 counter(key, salt, At { ssrc, sequence: index.into() }, payload)?;
                 let tag = sign(auth, &[packet, &word]);
@@ -208,7 +215,7 @@ impl Cipher {
         let (body, trailer) = packet.split_at_checked(packet.len().checked_sub(trailer)?)?;
         let (tag, word) = match self {
             Self::Gcm { .. } => trailer.split_at_checked(GCM_TAG_LEN)?,
-            Self::CounterMode { .. } | Self::Plain => {
+            Self::CounterMode(_) | Self::Plain => {
                 let (word, tag) = trailer.split_at_checked(RTCP_INDEX_LEN)?;
                 (tag, word)
             }
@@ -238,7 +245,8 @@ impl Cipher {
                 key.open_separate_gather(nonce, aad, encrypted, tag, payload_out)
                     .map_err(|_| Drop::Unauthenticated)?;
             }
-            Self::CounterMode { key, auth, salt, .. } => {
+            Self::CounterMode(mode) => {
+                let CounterMode { key, auth, salt, .. } = &**mode;
                 verify(auth, &[clear, encrypted, &word], tag)?;
                 payload_out.copy_from_slice(encrypted);
                 let at = At { ssrc, sequence: index.into() };

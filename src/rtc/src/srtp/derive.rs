@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 use offhook_types::media::SrtpProfile;
 
-use super::cipher::Cipher;
+use super::cipher::{Cipher, CounterMode};
 use super::{MasterKey, key_len, lanes};
 
 /// The ciphers for RTP and for RTCP. The key derivation rate is always zero, so this happens once.
@@ -62,13 +62,13 @@ impl Derive<'_> {
         self.fill(authentication, &mut auth)?;
         let mut salt_bytes = [0; 14];
         self.fill(salt, &mut salt_bytes)?;
-        Some(Cipher::CounterMode {
+        Some(Cipher::CounterMode(Box::new(CounterMode {
             key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
             auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth),
             lane: lanes::Key::new(&auth)?,
             salt: salt_bytes,
             tag_len,
-        })
+        })))
     }
 
     /// The key stream that starts at `x * 2^16`, with `x` the salt with the label in its seventh

@@ -14,7 +14,6 @@ pub(super) const LANES: usize = 16;
 const BLOCK: usize = 64;
 /// FIPS 180-4 §5.3.1.
 const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-const ROUNDS: usize = 80;
 
 /// An authentication key as the two states that every HMAC under it goes on from.
 #[derive(Clone, Copy)]
@@ -65,84 +64,95 @@ pub(super) fn sign(bytes: &[u8], messages: &[Message]) -> [[u8; 20]; LANES] {
     Arch::new().dispatch(Sign(bytes, messages))
 }
 
-/// A message's last bytes, padded to one or two blocks.
-#[derive(Clone, Copy)]
-struct Tail {
-    bytes: [u8; 2 * BLOCK],
-    /// Whole blocks before it.
-    whole: usize,
-    /// All blocks.
-    blocks: usize,
+/// A word of each message.
+type Lanes<const N: usize> = [u32; N];
+
+/// Write the words of one message into its lane.
+#[inline(always)]
+fn put<const N: usize>(vectors: &mut [Lanes<N>], lane: usize, words: &[u32]) {
+    for (vector, word) in vectors.iter_mut().zip(words) {
+        if let Some(place) = vector.get_mut(lane) {
+            *place = *word;
+        }
+    }
 }
 
-impl Tail {
-    const NONE: Self = Self { bytes: [0; 2 * BLOCK], whole: 0, blocks: 0 };
+/// A message cut into blocks: those that lie whole where they are, and its end, padded to one or
+/// two.
+#[derive(Clone, Copy)]
+struct Blocks<'a> {
+    content: &'a [u8],
+    tail: [u8; 2 * BLOCK],
+    whole: usize,
+    count: usize,
+}
 
-    fn of(message: &[u8], suffix: [u8; 4]) -> Self {
-        let whole = message.len() / BLOCK;
-        let rest = message.get(whole * BLOCK..).unwrap_or_default();
-        let mut bytes = [0; 2 * BLOCK];
+impl<'a> Blocks<'a> {
+    const NONE: Self = Self { content: &[], tail: [0; 2 * BLOCK], whole: 0, count: 0 };
+
+    fn of(content: &'a [u8], suffix: [u8; 4]) -> Self {
+        let whole = content.len() / BLOCK;
+        let rest = content.get(whole * BLOCK..).unwrap_or_default();
+        let mut tail = [0; 2 * BLOCK];
         // One byte ends the message and eight tell its length in bits, the key's block included.
-        let end = rest.len() + suffix.len();
-        let blocks = (end + 9).div_ceil(BLOCK);
-        let bits = ((BLOCK + message.len() + suffix.len()) as u64) * 8;
+        let blocks = (rest.len() + suffix.len() + 9).div_ceil(BLOCK);
+        let bits = ((BLOCK + content.len() + suffix.len()) as u64) * 8;
         let parts: [&[u8]; 3] = [rest, &suffix, &[0x80]];
-        let content = parts.into_iter().flatten();
-        bytes.iter_mut().zip(content).for_each(|(place, &byte)| *place = byte);
-        if let Some(place) = bytes.get_mut(blocks * BLOCK - 8..blocks * BLOCK) {
+        tail.iter_mut().zip(parts.into_iter().flatten()).for_each(|(place, byte)| *place = *byte);
+        if let Some(place) = tail.get_mut(blocks * BLOCK - 8..blocks * BLOCK) {
             place.copy_from_slice(&bits.to_be_bytes());
         }
-        Self { bytes, whole, blocks: whole + blocks }
+        Self { content, tail, whole, count: whole + blocks }
+    }
+
+    #[inline(always)]
+    fn get(&self, at: usize) -> Option<&[u8; BLOCK]> {
+        let from = match at.checked_sub(self.whole) {
+            None => self.content.get(at * BLOCK..),
+            Some(at) => self.tail.get(at * BLOCK..),
+        };
+        from?.first_chunk()
     }
 }
 
 #[inline(always)]
 fn sign_lanes(bytes: &[u8], messages: &[Message]) -> [[u8; 20]; LANES] {
-    let (mut tails, mut state, mut outer) = ([Tail::NONE; LANES], [[0; LANES]; 5], [[0; LANES]; 5]);
-    let mut contents: [&[u8]; LANES] = [&[]; LANES];
-    for (lane, message) in messages.iter().take(LANES).enumerate() {
+    let mut blocks = [Blocks::NONE; LANES];
+    let (mut state, mut outer) = ([[0; LANES]; 5], [[0; LANES]; 5]);
+    for ((lane, place), message) in blocks.iter_mut().enumerate().zip(messages) {
         let content = bytes.get(message.start..message.start + message.len).unwrap_or_default();
-        (contents[lane], tails[lane]) = (content, Tail::of(content, message.suffix));
-        for word in 0..5 {
-            state[word][lane] = message.key.inner[word];
-            outer[word][lane] = message.key.outer[word];
-        }
+        *place = Blocks::of(content, message.suffix);
+        put(&mut state, lane, &message.key.inner);
+        put(&mut outer, lane, &message.key.outer);
     }
-    let most = tails.iter().map(|tail| tail.blocks).max().unwrap_or(0);
+    let most = blocks.iter().map(|blocks| blocks.count).max().unwrap_or(0);
     for at in 0..most {
-        let mut block = [[0; LANES]; 16];
-        let mut live = [false; LANES];
-        for lane in 0..LANES {
-            let tail = &tails[lane];
-            live[lane] = at < tail.blocks;
-            let source = match at.checked_sub(tail.whole) {
-                None => contents[lane].get(at * BLOCK..),
-                Some(at) => tail.bytes.get(at * BLOCK..),
-            };
-            let Some(source) = source.and_then(<[u8]>::first_chunk::<BLOCK>) else { continue };
-            let source = words(source);
-            for word in 0..16 {
-                block[word][lane] = source[word];
+        let (mut block, mut live) = ([[0; LANES]; 16], [0; LANES]);
+        for (lane, blocks) in blocks.iter().enumerate().filter(|(_, blocks)| at < blocks.count) {
+            put(core::slice::from_mut(&mut live), lane, &[u32::MAX]);
+            if let Some(source) = blocks.get(at) {
+                put(&mut block, lane, &words(source));
             }
         }
         let mut next = state;
         compress(&mut next, &block);
-        for word in 0..5 {
-            for lane in 0..LANES {
-                state[word][lane] = if live[lane] { next[word][lane] } else { state[word][lane] };
+        for (state, next) in state.iter_mut().zip(&next) {
+            for ((state, next), live) in state.iter_mut().zip(next).zip(&live) {
+                *state = (next & live) | (*state & !live);
             }
         }
     }
     // The outer hash: one block of the inner one's 20 bytes, padded.
-    let mut block = [[0; LANES]; 16];
-    block[..5].copy_from_slice(&state);
-    block[5] = [0x8000_0000; LANES];
-    block[15] = [((BLOCK + 20) * 8) as u32; LANES];
+    let [a, b, c, d, e] = state;
+    let (end, bits, zero) = ([0x8000_0000; LANES], [(BLOCK as u32 + 20) * 8; LANES], [0; LANES]);
+    let block = [a, b, c, d, e, end, zero, zero, zero, zero, zero, zero, zero, zero, zero, bits];
     compress(&mut outer, &block);
     let mut tags = [[0; 20]; LANES];
-    for (lane, tag) in tags.iter_mut().enumerate() {
-        for (place, word) in tag.chunks_exact_mut(4).zip(&outer) {
-            place.copy_from_slice(&word[lane].to_be_bytes());
+    for (nth, vector) in outer.iter().enumerate() {
+        for (tag, word) in tags.iter_mut().zip(vector) {
+            if let Some(place) = tag.as_chunks_mut().0.get_mut(nth) {
+                *place = word.to_be_bytes();
+            }
         }
     }
     tags
@@ -159,43 +169,57 @@ fn words(block: &[u8; BLOCK]) -> [u32; 16] {
 
 /// FIPS 180-4 §6.1.2, in every lane.
 #[inline(always)]
-fn compress<const N: usize>(state: &mut [[u32; N]; 5], block: &[[u32; N]; 16]) {
-    let (mut schedule, mut now) = (*block, *state);
-    for round in 0..ROUNDS {
-        let mut word = schedule[round % 16];
-        if round >= 16 {
-            for lane in 0..N {
-                word[lane] = (schedule[(round + 13) % 16][lane]
-                    ^ schedule[(round + 8) % 16][lane]
-                    ^ schedule[(round + 2) % 16][lane]
-                    ^ word[lane])
-                    .rotate_left(1);
-            }
-            schedule[round % 16] = word;
-        }
-        let [a, b, c, d, e] = now;
-        let mut next = [0; N];
-        for lane in 0..N {
-            let (b, c, d) = (b[lane], c[lane], d[lane]);
-            let (mixed, constant) = match round / 20 {
-                0 => ((b & c) | (!b & d), 0x5a82_7999),
-                1 => (b ^ c ^ d, 0x6ed9_eba1),
-                2 => ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc),
-                _ => (b ^ c ^ d, 0xca62_c1d6_u32),
-            };
-            next[lane] = a[lane]
-                .rotate_left(5)
-                .wrapping_add(mixed)
-                .wrapping_add(e[lane])
-                .wrapping_add(constant)
-                .wrapping_add(word[lane]);
-        }
-        now = [next, a, b.map(|word| word.rotate_left(30)), c, d];
+fn compress<const N: usize>(state: &mut [Lanes<N>; 5], block: &[Lanes<N>; 16]) {
+    let mut rounds = Rounds { schedule: *block, state: *state };
+    // Each twenty have a loop of their own, so that no lane chooses between functions.
+    rounds.twenty::<0>(0x5a82_7999, |b, c, d| d ^ (b & (c ^ d)));
+    rounds.twenty::<20>(0x6ed9_eba1, |b, c, d| b ^ c ^ d);
+    rounds.twenty::<40>(0x8f1b_bcdc, |b, c, d| (b & c) | (d & (b | c)));
+    rounds.twenty::<60>(0xca62_c1d6, |b, c, d| b ^ c ^ d);
+    for (word, now) in state.iter_mut().flatten().zip(rounds.state.iter().flatten()) {
+        *word = word.wrapping_add(*now);
     }
-    for (word, now) in state.iter_mut().zip(&now) {
-        for lane in 0..N {
-            word[lane] = word[lane].wrapping_add(now[lane]);
+}
+
+struct Rounds<const N: usize> {
+    /// The last sixteen words of the message schedule, in a ring.
+    schedule: [Lanes<N>; 16],
+    state: [Lanes<N>; 5],
+}
+
+// One loop over all lanes for a whole round becomes a few vector instructions; a loop, or an iterator, for each step of it
+// does not. Every index is below the length of its array by the bounds of its loop.
+#[allow(clippy::indexing_slicing)]
+impl<const N: usize> Rounds<N> {
+    #[inline(always)]
+    fn twenty<const FIRST: usize>(&mut self, constant: u32, mix: impl Fn(u32, u32, u32) -> u32) {
+        for round in FIRST..FIRST + 20 {
+            if round >= 16 {
+                self.extend(round);
+            }
+            let word = self.schedule[round % 16];
+            let [a, b, c, d, e] = self.state;
+            let (mut next, mut turned) = ([0; N], b);
+            for lane in 0..N {
+                turned[lane] = b[lane].rotate_left(30);
+                next[lane] = a[lane]
+                    .rotate_left(5)
+                    .wrapping_add(mix(b[lane], c[lane], d[lane]))
+                    .wrapping_add(e[lane].wrapping_add(word[lane].wrapping_add(constant)));
+            }
+            self.state = [next, a, turned, c, d];
         }
+    }
+
+    #[inline(always)]
+    fn extend(&mut self, round: usize) {
+        let at = |back: usize| (round - back) % 16;
+        let mut word = self.schedule[at(16)];
+        for lane in 0..N {
+            let others = self.schedule[at(3)][lane] ^ self.schedule[at(8)][lane];
+            word[lane] = (others ^ self.schedule[at(14)][lane] ^ word[lane]).rotate_left(1);
+        }
+        self.schedule[round % 16] = word;
     }
 }
 
@@ -207,7 +231,7 @@ mod tests {
 
     /// Messages of the given lengths, each under its own key, get the library's tags.
     fn check(lengths: &[usize]) {
-        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i / 8) as u8).collect();
         let keys: Vec<[u8; 20]> = (0..lengths.len()).map(|i| [i as u8 * 7 + 1; 20]).collect();
         let message = |(nth, &len): (usize, &usize)| Message {
             key: Key::new(&keys[nth]).unwrap(),
