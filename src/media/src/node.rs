@@ -18,7 +18,7 @@ use offhook_types::{LegId, RoomId, WorkerId};
 use crate::association::Message;
 use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
-use crate::socket::pin_thread;
+use crate::socket::{pin_thread, yield_to_others};
 use crate::tunnel::Tunnel;
 use crate::{Config, Snapshot, TurnCredentials};
 use assembly::Assembled;
@@ -141,7 +141,13 @@ impl Node {
         let node = Self { shared, threads: Mutex::default() };
         for (nth, associations) in associations.into_iter().enumerate() {
             let name = format!("media-assoc-{nth}");
-            node.spawn(Kind::Association, name, move || associations.run())?;
+            node.spawn(Kind::Association, name, move || {
+                // A handshake takes a millisecond, in which a core that is shared would forward a thousand packets.
+                if let Err(error) = yield_to_others() {
+                    tracing::warn!(%error, "cannot lower the priority of a handshake thread");
+                }
+                associations.run();
+            })?;
         }
         if let Some(streams) = streams {
             node.spawn(Kind::Streams, "media-streams".to_owned(), move || streams.run())?;

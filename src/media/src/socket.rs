@@ -625,6 +625,13 @@ fn bound_port(fd: &OwnedFd) -> io::Result<u16> {
     from_raw(&name).map(|address| address.port()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
+/// Let other threads of the process go first where there are more than cores.
+pub(crate) fn yield_to_others() -> io::Result<()> {
+    // SAFETY: no memory is passed. On Linux the zero stands for the calling thread alone (setpriority(2), notes).
+    let done = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// CPU time that the calling thread has used, user and system.
 pub(crate) fn thread_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

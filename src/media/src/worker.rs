@@ -118,8 +118,8 @@ struct Core {
     wanted: FastMap<TrackId, u64>,
     published: Arc<Mutex<Snapshot>>,
     busy: Arc<Busy>,
-    /// CPU time used when that was told last, and when.
-    told: (Duration, Time),
+    /// CPU time used when that was told last, and when; `None` on a thread that does other things too.
+    told: Option<(Duration, Time)>,
     next_publish: Time,
     next_expiry: Time,
     /// Packets of this turn that have not been forwarded yet.
@@ -230,7 +230,7 @@ impl Worker {
             wanted: FastMap::default(),
             published: Arc::default(),
             busy: parts.busy,
-            told: (Duration::ZERO, Time::ZERO),
+            told: None,
             next_publish: Time::ZERO,
             next_expiry: Time::ZERO,
             waiting: Vec::with_capacity(GATHERED),
@@ -249,6 +249,7 @@ impl Worker {
 
     /// Turn until the node stops.
     pub(crate) fn run(mut self) {
+        self.core.told = Some((thread_cpu(), self.core.clock.now()));
         while !self.stopping.load(Ordering::Acquire) {
             let now = self.core.clock.now();
             if !self.turn(now) {
@@ -373,14 +374,15 @@ impl Core {
 
     /// How much of its core this thread used since it was told last.
     fn tell_busy(&mut self, now: Time) {
-        let (used, (before, since)) = (thread_cpu(), self.told);
+        let Some((before, since)) = self.told else { return };
+        let used = thread_cpu();
         let span = now.since(since);
         if span >= PUBLISH / 2 {
             let used_now = used.saturating_sub(before).as_micros() * 1000;
             let busy = used_now.checked_div(span.as_micros()).unwrap_or(0);
             self.exit.figures.busy = busy.min(1000) as u64;
             self.busy.tell(busy.min(1000) as u32);
-            self.told = (used, now);
+            self.told = Some((used, now));
         }
     }
 

@@ -311,6 +311,8 @@ fn a_closed_legs_address_is_nobodys_until_it_is_opened_again() {
         bridge.speak();
         world.dropped(Drop::UnknownAddress) > 0
     });
+    // What was on its way under the old key is read under the old key.
+    bridge.step();
     let late = bridge.packet();
     let bridge = bridge.renew(20);
     let leg = world.place_on(0).leg;
