@@ -12,18 +12,19 @@ pub mod relay;
 #[path = "floor/stage.rs"]
 pub mod stage;
 
+#[allow(unused_imports)] // One of the benches has no use for it.
 pub use relay::Relay;
-pub use stage::{Publisher, Stage, thread_cpu};
+pub use stage::{Frame, Publisher, Stage};
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-/// Bytes of an SRTP packet on the wire.
+/// Most bytes of an SRTP packet on the wire, and what video has.
 pub const PACKET: usize = 1200;
 /// Fixed header, and one word of extensions behind its own header word.
 pub const HEADER: usize = 20;
 /// Of AES-GCM.
 pub const TAG: usize = 16;
-/// Packets of one video frame.
+/// Most packets of one frame, and what video has.
 pub const BURST: usize = 8;
 
 /// AES-128-GCM for SRTP (RFC 7714) in one direction.

@@ -2,9 +2,10 @@
 //!
 //! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one,
 //! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and
-//! what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc` crate, a stack that shares no code with the
-//! server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far end of phone calls, and
-//! `phone` places many; `floor` is a minimal relay to hold ours against. Everything is bounded in count and time.
+//! what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc` crate, a stack
+//! that shares no code with the server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far
+//! end of phone calls, and `phone` places many; `floor` is a minimal relay to hold ours against, and with the feature
+//! `standin` there is another SFU and `compare`. Everything is bounded in count and time.
 
 mod caller;
 mod carrier;
@@ -19,6 +20,8 @@ mod report;
 mod run;
 mod scenario;
 mod server;
+#[cfg(feature = "standin")]
+mod standin;
 mod token;
 mod video;
 
@@ -51,6 +54,12 @@ enum Command {
     Floor(minimal::Options),
     /// A publisher and a player, over QUIC or through the `webrtc` crate.
     Quic(quic::Pair),
+    /// A small SFU on the str0m crate that speaks WHIP and WHEP, to be measured like ours.
+    #[cfg(feature = "standin")]
+    Standin(standin::Options),
+    /// Play scenarios against our server and against the stand-in by turns.
+    #[cfg(feature = "standin")]
+    Compare(standin::compare::Options),
 }
 
 /// What to play and against whom.
@@ -110,6 +119,10 @@ fn main() -> Result<ExitCode> {
             Command::Phone(load) => phone::run(load).await,
             Command::Floor(options) => minimal::run(&options),
             Command::Quic(pair) => quic::run(pair).await,
+            #[cfg(feature = "standin")]
+            Command::Standin(options) => standin::run(options).await,
+            #[cfg(feature = "standin")]
+            Command::Compare(options) => standin::compare::run(options).await,
         };
         done.map(|()| ExitCode::SUCCESS)
     })

@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 
-use crate::floor::{self, Cipher, Publisher, Relay, Stage, thread_cpu};
+use crate::floor::stage::measure;
+use crate::floor::{self, Cipher, Frame, Publisher, Relay, Stage};
 
 /// How much.
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
         let seal = move |at: (u32, u64), payload: &[u8], out: &mut [u8]| {
             cipher.seal((at.0, at.1 & 0xffff), payload, out);
         };
-        let publisher = Publisher::new(server, 77, Box::new(seal));
+        let publisher = Publisher::new(server, (77, Frame::VIDEO), Box::new(seal));
         let receivers = stage.receivers(options.receivers.into());
         relay.add(publisher.address().port(), (&key.0, key.1), &receivers);
         publishers.push(publisher);
@@ -43,9 +44,9 @@ pub fn run(options: &Options) -> Result<()> {
     let mut costs = Vec::new();
     for _ in 0..options.trials {
         publishers.iter_mut().for_each(|publisher| publisher.burst(false));
-        let (before, start) = (relay.forwarded, thread_cpu());
-        while relay.turn() {}
-        costs.push((thread_cpu() - start) as f64 / (relay.forwarded - before) as f64);
+        let before = relay.forwarded;
+        let cost = measure(|| while relay.turn() {});
+        costs.push(cost.nanos as f64 / (relay.forwarded - before) as f64);
         stage.drain();
     }
     costs.sort_by(f64::total_cmp);

@@ -37,6 +37,8 @@ struct Source {
 struct Run {
     start: usize,
     end: usize,
+    /// Bytes of each packet in it.
+    segment: usize,
     name: libc::sockaddr_in,
 }
 
@@ -165,7 +167,8 @@ impl Relay {
                 receiver.cipher.seal((receiver.ssrc, receiver.index), payload, out);
                 used += out.len();
             }
-            runs[filled] = Some(Run { start, end: used, name: receiver.name });
+            let segment = (used - start) / count.max(1);
+            runs[filled] = Some(Run { start, end: used, segment, name: receiver.name });
             filled += 1;
             if filled == SEND {
                 send(&self.socket, &runs[..filled], &self.outbox);
@@ -182,7 +185,7 @@ impl Relay {
 #[derive(Clone, Copy)]
 struct Control([u8; 24]);
 
-/// Send runs of packets of [`PACKET`] bytes.
+/// Send runs, each of packets of one size.
 fn send(socket: &UdpSocket, runs: &[Option<Run>], bytes: &[u8]) {
     // SAFETY: plain C structures, for which all zeroes is a valid value.
     let (mut headers, mut vectors) =
@@ -207,7 +210,7 @@ fn send(socket: &UdpSocket, runs: &[Option<Run>], bytes: &[u8]) {
             (*control).cmsg_level = libc::SOL_UDP;
             (*control).cmsg_type = libc::UDP_SEGMENT;
             (*control).cmsg_len = libc::CMSG_LEN(2) as usize;
-            libc::CMSG_DATA(control).cast::<u16>().write_unaligned(PACKET as u16);
+            libc::CMSG_DATA(control).cast::<u16>().write_unaligned(run.segment as u16);
         }
         count += 1;
     }

@@ -24,6 +24,8 @@ pub struct Stage {
     /// What it could get.
     pub sink: Sink,
     sockets: Vec<UdpSocket>,
+    /// Receivers so far.
+    given: usize,
 }
 
 /// The network behind the device.
@@ -34,15 +36,15 @@ impl Stage {
     /// loopback. The namespace ends with the process. Threads started later are in it, earlier ones are not.
     pub fn enter() -> Self {
         let sink = own_namespace().unwrap_or(Sink::Loopback);
-        Self { sink, sockets: Vec::new() }
+        Self { sink, sockets: Vec::new(), given: 0 }
     }
 
     /// The loopback, whatever we may do.
     pub fn loopback() -> Self {
-        Self { sink: Sink::Loopback, sockets: Vec::new() }
+        Self { sink: Sink::Loopback, sockets: Vec::new(), given: 0 }
     }
 
-    /// Addresses of receivers, as many as asked for.
+    /// Addresses of receivers, as many as asked for, that nobody else has.
     pub fn receivers(&mut self, count: usize) -> Vec<SocketAddrV4> {
         if let Sink::Device(_) = self.sink {
             let address = |nth: usize| {
@@ -50,7 +52,8 @@ impl Stage {
                 let ip = Ipv4Addr::new(a, b, 1 + (nth / 200) as u8, 2 + (nth % 200) as u8);
                 SocketAddrV4::new(ip, 6000 + (nth % 50_000) as u16)
             };
-            return (0..count).map(address).collect();
+            self.given += count;
+            return (self.given - count..self.given).map(address).collect();
         }
         let first = self.sockets.len();
         for _ in 0..count {
@@ -117,11 +120,38 @@ pub fn name(address: SocketAddrV4) -> libc::sockaddr_in {
 }
 
 /// User and system time of this thread in nanoseconds.
-pub fn thread_cpu() -> u64 {
+fn thread_cpu() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` outlives the call.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// One measurement of work on this thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// CPU time in nanoseconds.
+    pub nanos: u64,
+    /// Nobody else had the core meanwhile, who would have left cold caches.
+    pub quiet: bool,
+}
+
+/// Do something and measure it.
+pub fn measure(work: impl FnOnce()) -> Cost {
+    let (switches, start) = (taken_away(), thread_cpu());
+    work();
+    let nanos = thread_cpu() - start;
+    Cost { nanos, quiet: taken_away() == switches }
+}
+
+/// How often the core was taken from this thread.
+fn taken_away() -> i64 {
+    // SAFETY: plain C structure, for which all zeroes is a valid value; it outlives the call.
+    unsafe {
+        let mut usage = zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
+        usage.ru_nivcsw
+    }
 }
 
 /// Encrypts a payload behind the header that stands in the last argument, under an SSRC and an index.
@@ -134,13 +164,29 @@ pub struct Publisher {
     server: SocketAddrV4,
     ssrc: u32,
     index: u64,
+    frame: Frame,
     bytes: Vec<u8>,
 }
 
+/// What a publisher sends at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame {
+    /// At most [`BURST`].
+    pub packets: usize,
+    /// Bytes of each on the wire, at most [`PACKET`].
+    pub bytes: usize,
+}
+
+impl Frame {
+    /// A frame of video.
+    pub const VIDEO: Self = Self { packets: BURST, bytes: PACKET };
+}
+
 impl Publisher {
-    /// Under an SSRC.
-    pub fn new(server: SocketAddrV4, ssrc: u32, seal: Seal) -> Self {
-        Self { socket: bind(8 << 20), seal, server, ssrc, index: 0, bytes: vec![0; BURST * PACKET] }
+    /// Sends frames under an SSRC.
+    pub fn new(server: SocketAddrV4, (ssrc, frame): (u32, Frame), seal: Seal) -> Self {
+        let bytes = vec![0; frame.packets * frame.bytes];
+        Self { socket: bind(8 << 20), seal, server, ssrc, index: 0, frame, bytes }
     }
 
     /// Where it sends from.
@@ -148,11 +194,13 @@ impl Publisher {
         address(&self.socket)
     }
 
-    /// Send one frame of [`BURST`] packets of [`PACKET`] bytes, VP8. The first 65,000 have no rollover.
+    /// Send one frame, VP8. The first 65,000 packets have no rollover.
     pub fn burst(&mut self, key_frame: bool) {
-        let picture = (self.index / BURST as u64) as u16 & 0x7fff;
-        let mut payload = [0x55; PACKET - HEADER - TAG];
-        for (nth, out) in self.bytes.chunks_exact_mut(PACKET).enumerate() {
+        let Frame { packets, bytes } = self.frame;
+        let picture = (self.index / packets as u64) as u16 & 0x7fff;
+        let mut room = [0x55; PACKET];
+        let payload = &mut room[..bytes - HEADER - TAG];
+        for (nth, out) in self.bytes.chunks_exact_mut(bytes).enumerate() {
             self.index += 1;
             let first = nth == 0;
             // RFC 7741 §4.2: X, S on the first packet; I with a 15-bit picture id. RFC 6386 §9.1: a frame's first bit
@@ -162,12 +210,12 @@ impl Publisher {
             payload[2..4].copy_from_slice(&(0x8000 | picture).to_be_bytes());
             let frame = [u8::from(!key_frame) | 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 1];
             payload[4..14].copy_from_slice(&frame);
-            out[..2].copy_from_slice(&[0x90, 96 | if nth + 1 == BURST { 0x80 } else { 0 }]);
+            out[..2].copy_from_slice(&[0x90, 96 | if nth + 1 == packets { 0x80 } else { 0 }]);
             out[2..4].copy_from_slice(&(self.index as u16).to_be_bytes());
             out[4..8].copy_from_slice(&(u32::from(picture) * 3000).to_be_bytes());
             out[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
             out[12..HEADER].copy_from_slice(&[0xbe, 0xde, 0, 1, 0x40, b'1', 0, 0]);
-            (self.seal)((self.ssrc, self.index), &payload, out);
+            (self.seal)((self.ssrc, self.index), payload, out);
         }
         self.send();
     }
@@ -177,7 +225,7 @@ impl Publisher {
         let (mut headers, mut vectors) =
             unsafe { (zeroed::<[libc::mmsghdr; BURST]>(), zeroed::<[libc::iovec; BURST]>()) };
         let mut server = name(self.server);
-        for (i, part) in self.bytes.chunks_exact(PACKET).enumerate() {
+        for (i, part) in self.bytes.chunks_exact(self.frame.bytes).enumerate() {
             vectors[i] =
                 libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
             headers[i].msg_hdr.msg_iov = &mut vectors[i];
@@ -187,8 +235,9 @@ impl Publisher {
         }
         // SAFETY: every header points to a name and bytes that outlive the call.
         let sent = unsafe {
-            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), BURST as u32, 0)
+            let many = self.frame.packets as u32;
+            libc::sendmmsg(self.socket.as_raw_fd(), headers.as_mut_ptr(), many, 0)
         };
-        assert_eq!(sent, BURST as i32, "{}", std::io::Error::last_os_error());
+        assert_eq!(sent, self.frame.packets as i32, "{}", std::io::Error::last_os_error());
     }
 }

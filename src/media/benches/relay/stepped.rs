@@ -13,7 +13,8 @@ use offhook_types::media::{
 };
 use offhook_types::{Codec, LegId, MediaKind, Mid, PayloadType, RoomId, Ssrc, TrackId, WorkerId};
 
-use crate::floor::{BURST, HEADER, Publisher, Stage, thread_cpu};
+use crate::floor::stage::{Cost, measure};
+use crate::floor::{Frame, HEADER, Publisher, Stage};
 
 /// What every publisher sends under.
 const SSRC: u32 = 77;
@@ -32,13 +33,13 @@ pub struct Stepped {
 impl Stepped {
     /// Publishers whose track goes to so many receivers each, on one worker.
     pub fn new(stage: &mut Stage, shape: (usize, usize), profile: SrtpProfile) -> Self {
-        Self::on(stage, 1, shape, profile)
+        Self::on(stage, (1, Frame::VIDEO), shape, profile)
     }
 
-    /// The same on so many workers.
+    /// The same on so many workers, with frames of another kind.
     pub fn on(
         stage: &mut Stage,
-        workers: u16,
+        (workers, frame): (u16, Frame),
         (publishers, receivers): (usize, usize),
         profile: SrtpProfile,
     ) -> Self {
@@ -66,7 +67,7 @@ impl Stepped {
             let seal = move |(_, index): (u32, u64), payload: &[u8], out: &mut [u8]| {
                 protect.protect_rtp(index, HEADER, payload, out).unwrap();
             };
-            let publisher = Publisher::new(server, SSRC, Box::new(seal));
+            let publisher = Publisher::new(server, (SSRC, frame), Box::new(seal));
             let source = this.open(room, publisher.address(), (own, nth));
             this.publish(source, nth);
             this.publishers.push(publisher);
@@ -125,32 +126,29 @@ impl Stepped {
         while self.node.turn() {}
     }
 
-    /// Nanoseconds a forwarded packet.
-    pub fn trial(&mut self, stage: &Stage, rounds: usize) -> f64 {
-        let (before, mut spent) = (self.count(Count::PacketsForwarded), 0);
-        for _ in 0..rounds {
+    /// What each round costs, in which so many packets must leave.
+    pub fn trial(&mut self, stage: &Stage, (rounds, packets): (usize, usize)) -> Vec<Cost> {
+        let before = self.count(Count::PacketsForwarded);
+        let round = |_| {
             self.publishers.iter_mut().for_each(|publisher| publisher.burst(false));
-            let start = thread_cpu();
-            while self.node.turn_worker(WorkerId(0)) {}
-            spent += thread_cpu() - start;
+            let cost = measure(|| while self.node.turn_worker(WorkerId(0)) {});
             stage.drain();
-        }
+            cost
+        };
+        let costs = (0..rounds).map(round).collect();
         let forwarded = self.count(Count::PacketsForwarded) - before;
-        let expected = rounds * self.publishers.len() * BURST;
-        assert!(forwarded >= expected as u64, "{forwarded} of {expected} and more forwarded");
-        spent as f64 / forwarded as f64
+        assert_eq!(forwarded, (rounds * packets) as u64, "not everything was forwarded");
+        costs
     }
 
-    /// CPU nanoseconds of each worker for so many rounds. They take turns on this thread, so that one core is enough to
+    /// What each worker spends on so many rounds. They take turns on this thread, so that one core is enough to
     /// measure what each would spend on its own. The publisher's is the first.
-    pub fn split_trial(&mut self, stage: &Stage, rounds: usize) -> Vec<u64> {
-        let mut spent = vec![0; usize::from(self.workers)];
+    pub fn split_trial(&mut self, stage: &Stage, rounds: usize) -> Vec<Vec<Cost>> {
+        let mut spent = vec![Vec::new(); usize::from(self.workers)];
         for _ in 0..rounds {
             self.publishers.iter_mut().for_each(|publisher| publisher.burst(false));
             for (nth, spent) in (0..).zip(&mut spent) {
-                let start = thread_cpu();
-                while self.node.turn_worker(WorkerId(nth)) {}
-                *spent += thread_cpu() - start;
+                spent.push(measure(|| while self.node.turn_worker(WorkerId(nth)) {}));
             }
             stage.drain();
         }
