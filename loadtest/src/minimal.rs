@@ -1,5 +1,5 @@
-//! `offhook-loadtest floor`: the minimal relay by itself, to see what forwarding costs at the least on a machine. Beside
-//! our worker it runs in `cargo bench -p offhook-media --bench relay`.
+//! `offhook-loadtest floor`: the minimal relay by itself, to see what forwarding costs at the least on a machine.
+//! Beside our worker it runs in `cargo bench -p offhook-media --bench relay`.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! `offhook-loadtest compare`: each scenario against our server and against the stand-in by turns, and the ratio of what
-//! they spend on a forwarded packet.
+//! `offhook-loadtest compare`: each scenario against our server and against the stand-in by turns, and the ratio of
+//! what they spend on a forwarded packet.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

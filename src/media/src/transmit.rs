@@ -78,8 +78,8 @@ impl Transmit {
         }
     }
 
-    /// Where the next packet that leaves this way is to be written, [`PACKET_BYTES`] long; then [`Transmit::commit`] it.
-    /// Sends what has its place.
+    /// Where the next packet that leaves this way is to be written, [`PACKET_BYTES`] long; then [`Transmit::commit`]
+    /// it. Sends what has its place.
     #[inline]
     pub(crate) fn space(
         &mut self,

@@ -14,8 +14,8 @@ const TOGETHER: usize = 32;
 const HOT: u32 = 700;
 /// Loads that differ by less, in thousandths, count as equal: then the number of legs decides.
 const STEP: u32 = 250;
-/// What a leg is expected to cost, in thousandths, until it has been measured. A receiver of one video at 2 Mbit/s costs
-/// about 200 packets of 0.5 us a second in sending, which is less; one of a meeting costs some of these.
+/// What a leg is expected to cost, in thousandths, until it has been measured. A receiver of one video at 2 Mbit/s
+/// costs about 200 packets of 0.5 us a second in sending, which is less; one of a meeting costs some of these.
 const EXPECTED: u32 = 1;
 
 /// How busy a worker was lately, in thousandths of its core. It tells, [`Placements`] listens.

@@ -187,8 +187,9 @@ struct Rounds<const N: usize> {
     state: [Lanes<N>; 5],
 }
 
-// One loop over all lanes for a whole round becomes a few vector instructions; a loop, or an iterator, for each step of it
-// does not. Every index is below the length of its array by the bounds of its loop.
+// One loop over all lanes for a whole round becomes a few vector instructions; a loop, or an
+// iterator, for each step of it does not. Every index is below the length of its array by the
+// bounds of its loop.
 #[allow(clippy::indexing_slicing)]
 impl<const N: usize> Rounds<N> {
     #[inline(always)]
