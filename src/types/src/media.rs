@@ -240,8 +240,8 @@ pub enum Connection {
     /// One of our own processes, which the control plane knows: a relay leg.
     Keyed(Keyed),
     /// A client whose transport another part of this process ends (QUIC), which has encrypted and authenticated its
-    /// packets: they come and go through the worker's tunnel. The leg is up at once and lives until it is closed. It has no
-    /// data channels. Refused where the node has no tunnels.
+    /// packets: they come and go through the worker's tunnel. The leg is up at once and lives until it is closed. It
+    /// has no data channels. Refused where the node has no tunnels.
     Tunnelled,
 }
 
