@@ -21,7 +21,7 @@ pub fn router(script: &[u8]) {
 fn play(script: &[u8]) -> (usize, usize) {
     let mut play = Play {
         router: Router::new(
-            Config { max_tracks: 8, max_subscriptions: 16, ..Config::default() },
+            Config { voices: 2, max_tracks: 8, max_subscriptions: 16, ..Config::default() },
             Rng::from_seed(script.len() as u64),
         ),
         now: Time::from_millis(1),
@@ -107,6 +107,10 @@ impl Play<'_> {
             }
             11 => self.resend(leg),
             12 => self.look(leg),
+            14 => {
+                let budget = u64::from(self.next()) * 4000;
+                self.router.set_budget(self.now, leg, (budget > 0).then_some(budget));
+            }
             _ => self.packet(track),
         }
     }
@@ -223,6 +227,9 @@ impl Play<'_> {
     fn look(&mut self, leg: u32) {
         let ssrc = Ssrc(u32::from(self.next() & 3));
         self.router.request_key_frame(self.now, leg, ssrc);
+        self.router.review(self.now);
+        while self.router.poll_pause().is_some() {}
+        self.router.wanted(leg);
         let mut asked = 0;
         while self.router.poll_key_frame(self.now).is_some() {
             asked += 1;

@@ -222,7 +222,7 @@ impl Structure {
         Activation {
             active,
             targets: self.targets,
-            at: MANDATORY + self.active_at(descriptor),
+            at: u16::try_from(MANDATORY + self.active_at(descriptor)).unwrap_or(u16::MAX),
             insert: !descriptor.has_active,
         }
     }
@@ -318,8 +318,8 @@ fn pass_references(bits: &mut Bits<'_>, (templates, targets): (&[Template], u8))
 pub struct Activation {
     active: u32,
     targets: u8,
-    /// In bits from the start of the extension's value.
-    at: usize,
+    /// In bits from the start of the extension's value, which has 255 bytes at most.
+    at: u16,
     /// The descriptor has none yet.
     insert: bool,
 }
@@ -329,7 +329,7 @@ impl Activation {
     pub fn write(&self, value: &[u8], out: &mut [u8]) -> Option<usize> {
         let mut source = Bits::new(value);
         let mut copy = Copy { out, at: 0 };
-        for at in 0..self.at {
+        for at in 0..usize::from(self.at) {
             let bit = source.bit().unwrap_or(false);
             copy.put(bit || at == MANDATORY + 1)?;
         }
