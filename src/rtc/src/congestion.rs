@@ -170,7 +170,11 @@ impl Controller {
     /// What the leg would send if it might, and whether probes can be filled up with retransmissions
     /// or padding: a leg without video has neither.
     pub fn set_wanted(&mut self, bits_per_second: u64, can_pad: bool) {
-        (self.wanted, self.can_pad) = (bits_per_second as f64, can_pad);
+        let wanted = bits_per_second as f64;
+        if wanted > self.wanted {
+            self.prober.wake();
+        }
+        (self.wanted, self.can_pad) = (wanted, can_pad);
     }
 
     /// The transport-wide number of the next packet. It is used up by [`Controller::sent`].
@@ -243,7 +247,8 @@ impl Controller {
     /// When [`Controller::handle_timeout`] wants to be called, as far as is known before the next
     /// packet leaves.
     pub fn next_timeout(&self) -> Time {
-        let silence = self.silence.unwrap_or(Time::MAX);
+        let unheard = if self.sent.waits() { Time::ZERO } else { Time::MAX };
+        let silence = self.silence.unwrap_or(unheard);
         let probe = if self.can_pad { self.prober.due() } else { Time::MAX };
         silence.min(probe)
     }

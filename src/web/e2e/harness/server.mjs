@@ -15,19 +15,21 @@ import { built } from './binaries.mjs';
 export const CODE = '123456';
 
 const START_DEADLINE_MS = 30_000;
+const LOOPBACK = 'udp_port = 0\ntcp_ports = [0]\nadvertise = ["127.0.0.1"]';
 
 const binary = () => built('offhook', 'OFFHOOK_BIN');
 
 export class Server {
-  /** `extra` is TOML: tables that this configuration lacks. `accounts` adds to [accounts], `media` to [media]. */
-  static async start({ extra = '', accounts = '', media = '' } = {}) {
+  /** `extra` is TOML: tables that this configuration lacks. `accounts` adds to [accounts], `media` to [media].
+   *  `paths` says where packets go. */
+  static async start({ extra = '', accounts = '', media = '', paths = LOOPBACK } = {}) {
     const server = new Server();
     server.folder = await mkdtemp(path.join(tmpdir(), 'offhook-e2e-'));
     server.config = path.join(server.folder, 'offhook.toml');
     const config = [
       '[http]\nlisten = "127.0.0.1:0"',
       '[admin]\nlisten = "127.0.0.1:0"',
-      '[media]\nudp_port = 0\ntcp_ports = [0]\nadvertise = ["127.0.0.1"]\nworkers = 1\npin = false',
+      `[media]\n${paths}\nworkers = 1\npin = false`,
       media,
       `[store]\npath = "${server.folder}/offhook.db"`,
       '[api_keys]\ntestkey = "a-secret-that-only-the-tests-know-0001"',
