@@ -1,8 +1,9 @@
-//! A virtual caller: a light client of our own on `offhook-rtc`, which decodes nothing, so that a thousand fit into one process.
+//! A virtual caller: a light client of our own on `offhook-rtc`, which decodes nothing, so that a thousand fit
+//! into one process.
 //!
 //! [`session`] is one peer connection as a machine over [`transport`] (ICE, DTLS, SRTP, data
-//! channels), with what it sends ([`send`], [`source`]) and receives ([`receive`], [`frames`]); [`leg`] moves datagrams into it,
-//! over a [`wire`] and perhaps a [`road`] that loses and delays them. How a caller gets a session
+//! channels), with what it sends ([`send`], [`source`]) and receives ([`receive`], [`frames`]); [`leg`] moves
+//! datagrams into it, over a [`wire`] and perhaps a [`road`] that loses and delays them. How a caller gets a session
 //! is a door's business (`crate::door`).
 
 pub mod agreed;

@@ -1,11 +1,11 @@
 //! Virtual callers against a running Offhook, or any server that speaks WHIP and WHEP or the LiveKit client protocol.
 //!
 //! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one,
-//! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how late, and
-//! what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc` crate, a stack
-//! that shares no code with the server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far
-//! end of phone calls, and `phone` places many; `floor` is a minimal relay to hold ours against, and with the feature
-//! `standin` there is another SFU and `compare`. Everything is bounded in count and time.
+//! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how
+//! late, and what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc`
+//! crate, a stack that shares no code with the server; `link` impairs the datagrams of clients that are not ours;
+//! `carrier` is the far end of phone calls, and `phone` places many; `floor` is a minimal relay to hold ours
+//! against, and with the feature `standin` there is another SFU and `compare`. Everything is bounded in count and time.
 
 mod caller;
 mod carrier;

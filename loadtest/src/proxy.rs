@@ -1,9 +1,9 @@
-//! A link under clients that are not ours, browsers above all: datagrams to one address go on to the server, and what it
-//! answers comes back, through the same machine that scenarios use. Every client has a link of its own.
+//! A link under clients that are not ours, browsers above all: datagrams to one address go on to the server, and
+//! what it answers comes back, through the same machine that scenarios use. Every client has a link of its own.
 //!
-//! ICE candidates name the server's own address, so the server must name ours instead. On one machine: the server listens
-//! on 127.0.0.1 (`media.bind`) and advertises 127.0.0.2 (`media.advertise`), and the proxy listens on 127.0.0.2 with
-//! the same ports.
+//! ICE candidates name the server's own address, so the server must name ours instead. On one machine: the server
+//! listens on 127.0.0.1 (`media.bind`) and advertises 127.0.0.2 (`media.advertise`), and the proxy listens on
+//! 127.0.0.2 with the same ports.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Native clients over QUIC: one publisher and one player in a room, each over QUIC or, through the `webrtc` crate, over
-//! WHIP and WHEP. It ends when the player has what was asked for, and says so in one line of JSON.
+//! Native clients over QUIC: one publisher and one player in a room, each over QUIC or, through the `webrtc`
+//! crate, over WHIP and WHEP. It ends when the player has what was asked for, and says so in one line of JSON.
 
 pub mod client;
 mod pin;

@@ -1,5 +1,5 @@
-//! What a run came to: [`book`] takes the news of every participant second by second, [`Report`] is what is left at the end,
-//! printed as text, JSON and a page with plots.
+//! What a run came to: [`book`] takes the news of every participant second by second, [`Report`] is what is left
+//! at the end, printed as text, JSON and a page with plots.
 
 pub mod book;
 mod page;

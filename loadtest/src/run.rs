@@ -90,7 +90,7 @@ pub async fn run(options: Options) -> Result<bool> {
         }
     };
     let target = options.target(&server)?;
-    let report = Play::new(scenario, target, &server)?.to_the_end(&options).await?;
+    let report = Play::new(scenario, target, &server)?.finish(&options).await?;
     let text = report::print(&report);
     match &options.json {
         Some(path) if path.as_os_str() == "-" => println!("{}", serde_json::to_string(&report)?),
@@ -192,7 +192,7 @@ impl Play {
         Ok(Self { stage, seats, book, news: told, over, pid: server.pid, named })
     }
 
-    async fn to_the_end(mut self, options: &Options) -> Result<Report> {
+    async fn finish(mut self, options: &Options) -> Result<Report> {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut tasks = JoinSet::new();
         for seat in self.seats.clone() {

@@ -1,5 +1,5 @@
-//! Data messages of a caller: sent on a clock of their own, with a stamp inside, and heard from others. What is around the
-//! stamp is what LiveKit's clients send, so that any such server hands it on.
+//! Data messages of a caller: sent on a clock of their own, with a stamp inside, and heard from others. What is
+//! around the stamp is what LiveKit's clients send, so that any such server hands it on.
 
 use std::time::Duration;
 

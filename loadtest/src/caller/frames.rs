@@ -116,12 +116,12 @@ impl Frames {
     }
 
     /// The layer of the last packet.
-    pub fn layer(&self) -> Option<u8> {
+    pub fn heard(&self) -> Option<u8> {
         self.heard
     }
 
-    /// The picture stands still for so long that it will count as a freeze, if it ever moves again, and not because nothing
-    /// is sent.
+    /// The picture stands still for so long that it will count as a freeze, if it ever moves again, and not
+    /// because nothing is sent.
     pub fn is_frozen(&self, now: Time) -> bool {
         let gap = self.last.map(|last| now.since(last));
         let long = gap.zip(self.freeze()).is_some_and(|(gap, least)| gap >= least);

@@ -1,4 +1,5 @@
-//! Counts of times in buckets whose width grows with the time, so that quantiles are right to 3 % from microseconds to hours.
+//! Counts of times in buckets whose width grows with the time, so that quantiles are right to 3 % from
+//! microseconds to hours.
 
 /// 32 buckets for each doubling.
 const BITS: u32 = 5;

@@ -11,7 +11,8 @@ use offhook_wire::stun::{self, Builder, Class, IntegrityKey, Message, Transactio
 
 use super::outbox::Outbox;
 
-/// Between the first two attempts at one candidate; doubled each time (RFC 8445 §14.3 has 500 ms for the open internet).
+/// Between the first two attempts at one candidate; doubled each time (RFC 8445 §14.3 has 500 ms for the open
+/// internet).
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_millis(1600);
 /// RFC 7675 §5.1 has 5 s; half of it finds a dead path sooner.

@@ -1,5 +1,5 @@
-//! What a caller receives: one [`Incoming`] is one stream of the server's, with everything that a browser would do about it
-//! except decoding: it asks for what is missing, for key frames, and reports.
+//! What a caller receives: one [`Incoming`] is one stream of the server's, with everything that a browser would do
+//! about it except decoding: it asks for what is missing, for key frames, and reports.
 
 use std::time::Duration;
 
@@ -75,7 +75,8 @@ impl Incoming {
             frames: Frames::default(),
             sums: Sums::default(),
             last_packet: now,
-            // The server asks the publisher by itself when somebody joins; we add to it only when nothing comes of that.
+            // The server asks the publisher by itself when somebody joins; we add to it only when nothing comes of
+            // that.
             key_asked: now,
         }
     }

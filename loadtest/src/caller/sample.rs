@@ -100,7 +100,7 @@ impl StreamFigures {
                 switches: seen.switches - then.switches,
             },
             first_after: first,
-            layer: stream.frames.layer(),
+            layer: stream.frames.heard(),
             frozen: stream.frames.is_frozen(now),
         }
     }

@@ -4,8 +4,8 @@
 
 /// Says that a stamp follows.
 const MAGIC: [u8; 4] = *b"OHLT";
-/// How far into a payload a stamp may start: behind the longest descriptors and frame headers of ours and the framing of
-/// data messages.
+/// How far into a payload a stamp may start: behind the longest descriptors and frame headers of ours and the
+/// framing of data messages.
 const SEARCHED: usize = 96;
 /// Bytes of a stamp.
 pub const LEN: usize = 30;

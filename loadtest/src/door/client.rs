@@ -1,5 +1,5 @@
-//! Our own client protocol (docs/protocol/client.md): people sign up, the first half of a room's members calls the second half,
-//! and whoever is answered goes on through the LiveKit door with what the server gave them.
+//! Our own client protocol (docs/protocol/client.md): people sign up, the first half of a room's members calls the
+//! second half, and whoever is answered goes on through the LiveKit door with what the server gave them.
 
 use std::time::Duration;
 

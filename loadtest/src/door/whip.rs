@@ -1,5 +1,5 @@
-//! WHIP (RFC 9725) to publish and WHEP (draft-ietf-wish-whep) to watch: one HTTP request and one peer connection for each. A
-//! watcher offers a section for every track that others publish in its room.
+//! WHIP (RFC 9725) to publish and WHEP (draft-ietf-wish-whep) to watch: one HTTP request and one peer connection
+//! for each. A watcher offers a section for every track that others publish in its room.
 
 use anyhow::{Context, Result, ensure};
 use offhook_types::MediaKind;

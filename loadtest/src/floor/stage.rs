@@ -133,6 +133,7 @@ pub struct Cost {
     /// CPU time in nanoseconds.
     pub nanos: u64,
     /// Nobody else had the core meanwhile, who would have left cold caches.
+    #[allow(dead_code)] // Only the benches choose by it.
     pub quiet: bool,
 }
 

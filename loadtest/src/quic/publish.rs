@@ -1,5 +1,5 @@
-//! The publishing side: a synthetic VP8 stream in frames, a key frame each second and when one is asked for, lost packets
-//! again.
+//! The publishing side: a synthetic VP8 stream in frames, a key frame each second and when one is asked for, lost
+//! packets again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -301,9 +301,9 @@ impl Book {
                 else {
                     continue;
                 };
-                for kind in 0..2 {
-                    let own = u64::from(row.up && entry.watches[kind]);
-                    offered += row.sent[kind] * room[kind].saturating_sub(own);
+                for ((sent, watchers), watches) in row.sent.iter().zip(room).zip(entry.watches) {
+                    let own = u64::from(row.up && watches);
+                    offered += sent * watchers.saturating_sub(own);
                 }
             }
         }
@@ -374,8 +374,8 @@ impl Entry {
         }
     }
 
-    /// From knocking to the first picture of anybody, or to the first sound where no pictures are watched. Of those who come
-    /// later it would say when they came.
+    /// From knocking to the first picture of anybody, or to the first sound where no pictures are watched. Of
+    /// those who come later it would say when they came.
     fn first(&self, figures: &Figures) -> Option<Duration> {
         let kind = if self.watches[1] { MediaKind::Video } else { MediaKind::Audio };
         let streams = figures.streams.iter().filter(|stream| stream.codec.kind() == kind);

@@ -1,4 +1,5 @@
-//! The report as one page that needs nothing else: figures on cards, plots over time, every receiver, and the scenario itself.
+//! The report as one page that needs nothing else: figures on cards, plots over time, every receiver, and the
+//! scenario itself.
 
 use std::fmt::Write as _;
 
@@ -22,7 +23,7 @@ pub(super) fn page(report: &Report) -> String {
          <title>{name}</title><style>{STYLE}</style></head><body><main>"
     );
     header(report, &mut out);
-    cards(&report.totals, &mut out);
+    write_cards(cards(&report.totals), &mut out);
     out.push_str("<h2>Over time</h2><div class=\"plots\">");
     for plot in plots(report) {
         out.push_str(&plot.figure(report.measured));
@@ -68,7 +69,7 @@ struct Card {
     note: String,
 }
 
-fn cards(totals: &Totals, out: &mut String) {
+fn cards(totals: &Totals) -> Vec<Card> {
     let quantile = |name, found: Option<super::Quantiles>| Card {
         name,
         value: found.map(|q| q.p50),
@@ -99,6 +100,16 @@ fn cards(totals: &Totals, out: &mut String) {
             note: format!("{} packets in all", totals.forwarded),
         },
     ];
+    cards.extend(picture_cards(totals));
+    if totals.messages.sent > 0 {
+        cards.push(quantile("Data message, median", totals.messages.delay_ms));
+    }
+    cards.extend(server_cards(totals));
+    cards
+}
+
+fn picture_cards(totals: &Totals) -> Vec<Card> {
+    let mut cards = Vec::new();
     if totals.fps.is_some() {
         cards.push(Card {
             name: "Frames per second and stream",
@@ -121,9 +132,11 @@ fn cards(totals: &Totals, out: &mut String) {
             ),
         });
     }
-    if totals.messages.sent > 0 {
-        cards.push(quantile("Data message, median", totals.messages.delay_ms));
-    }
+    cards
+}
+
+fn server_cards(totals: &Totals) -> Vec<Card> {
+    let mut cards = Vec::new();
     if totals.cpu_us_per_packet.is_some() {
         cards.push(Card {
             name: "Server CPU per forwarded packet",
@@ -141,6 +154,10 @@ fn cards(totals: &Totals, out: &mut String) {
             ),
         });
     }
+    cards
+}
+
+fn write_cards(cards: Vec<Card>, out: &mut String) {
     out.push_str("<dl class=\"cards\">");
     for card in cards {
         let value = card.value.map_or("–".into(), number);

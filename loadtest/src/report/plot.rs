@@ -124,8 +124,8 @@ fn path(line: &Line, x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
     path
 }
 
-/// One receiver's run: bit rate as an area, coloured by layer, frames a second as a line, what the server says it may send as
-/// a dashed one.
+/// One receiver's run: bit rate as an area, coloured by layer, frames a second as a line, what the server says it
+/// may send as a dashed one.
 pub(super) fn receiver(person: &Person, most_kbps: f64, window: [u32; 2]) -> String {
     let (width, height) = (300.0, 74.0);
     let seconds = person.kbps.len().max(1) as f64;
@@ -269,8 +269,8 @@ fn ticks(most: f64) -> Vec<f64> {
 }
 
 fn second_ticks(seconds: usize) -> impl Iterator<Item = u32> {
-    let step = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600].into_iter();
-    let step = step.skip_while(|step| seconds / step > 10).next().unwrap_or(600);
+    let mut steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600].into_iter();
+    let step = steps.find(|step| seconds / step <= 10).unwrap_or(600);
     (0..seconds as u32).step_by(step)
 }
 

@@ -275,7 +275,7 @@ fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) ->
     if raw.door == DoorName::Whip && raw.messages.is_some() {
         return wrong("WHIP and WHEP carry no data messages");
     }
-    if raw.door == DoorName::Client && raw.count % 2 != 0 {
+    if raw.door == DoorName::Client && !raw.count.is_multiple_of(2) {
         return wrong("the first half calls the second: count is even");
     }
     let messages = raw.messages.as_ref().map(|raw| {

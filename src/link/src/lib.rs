@@ -6,8 +6,8 @@
 //! the wire (lost, or there after the delay). Start at [`Link`].
 //!
 //! Guaranteed: the same seed, schedule and sends give the same arrivals; without jitter and late packets nothing
-//! is overtaken. Not guaranteed: how a packet is shared among several that compete, since every link has one queue, first
-//! come, first served.
+//! is overtaken. Not guaranteed: how a packet is shared among several that compete, since every link has one
+//! queue, first come, first served.
 
 #![deny(
     missing_docs,

@@ -1,6 +1,6 @@
 //! Tunnels: the way of packets whose transport is not a worker's own socket. Another part of the process ends that
-//! transport (QUIC), so it has encrypted and authenticated them; here they pass in plain between it and the worker, over
-//! one bounded ring each way. One tunnel serves all such legs of a worker.
+//! transport (QUIC), so it has encrypted and authenticated them; here they pass in plain between it and the
+//! worker, over one bounded ring each way. One tunnel serves all such legs of a worker.
 //!
 //! The other part may be asynchronous: it waits with [`FromWorker::poll_ready`], which needs no runtime.
 

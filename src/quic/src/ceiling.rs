@@ -1,10 +1,11 @@
-//! QUIC's congestion controller on these connections: a ceiling, not a governor. How much media is sent is decided by the
-//! media worker from RTP feedback, as on any other leg; a second loop below it that halves at each loss would make it send
-//! into a queue. What remains for QUIC is what the media's control does not do: bound what is in flight on a path that no
-//! longer answers.
+//! QUIC's congestion controller on these connections: a ceiling, not a governor. How much media is sent is decided
+//! by the media worker from RTP feedback, as on any other leg; a second loop below it that halves at each loss
+//! would make it send into a queue. What remains for QUIC is what the media's control does not do: bound what is
+//! in flight on a path that no longer answers.
 //!
-//! The window is twice what the path delivered in the best of the last rounds, and never less than a burst of frames. It
-//! doubles with each round in which it was the limit, and falls to its least in persistent congestion (RFC 9002 §7.6).
+//! The window is twice what the path delivered in the best of the last rounds, and never less than a burst of
+//! frames. It doubles with each round in which it was the limit, and falls to its least in persistent congestion
+//! (RFC 9002 §7.6).
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn_proto::RttEstimator;
 
-/// A key frame of a large picture, and as much again of other media: 1 Mbit in flight, which at a round trip of 100 ms is
-/// 10 Mbit/s before anything was measured.
+/// A key frame of a large picture, and as much again of other media: 1 Mbit in flight, which at a round trip of
+/// 100 ms is 10 Mbit/s before anything was measured.
 const LEAST: u64 = 128 << 10;
 /// What a path of 100 Mbit/s and 300 ms holds.
 const MOST: u64 = 4 << 20;

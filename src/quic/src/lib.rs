@@ -1,6 +1,6 @@
 //! QUIC for native clients: one endpoint beside each media worker. It ends the clients' QUIC connections and exchanges
-//! their RTP and RTCP with the worker through its tunnel; the messages of each client's session go to a door that is not
-//! known here ([`OnSession`]).
+//! their RTP and RTCP with the worker through its tunnel; the messages of each client's session go to a door that
+//! is not known here ([`OnSession`]).
 //!
 //! Framing is RTP over QUIC (draft-ietf-avtcore-rtp-over-quic-14): a flow identifier before each packet, in datagrams;
 //! a packet too long for the path takes a stream. docs/protocol/quic.md is the whole of it. Nothing here knows rooms,

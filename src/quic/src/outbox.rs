@@ -1,5 +1,5 @@
-//! Packets that wait to be sent on one connection. QUIC's own buffer drops its oldest without a word when it is full, so it is
-//! kept small and the waiting is done here, where a packet that is late is dropped and counted.
+//! Packets that wait to be sent on one connection. QUIC's own buffer drops its oldest without a word when it is
+//! full, so it is kept small and the waiting is done here, where a packet that is late is dropped and counted.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -261,13 +261,11 @@ async fn a_client_moves_and_renews_its_keys_without_a_gap() {
     let (client, connection, _stream, session) = stage.meet().await;
     session.carry(LEG);
     assert!(session.expect(2, vec![Ssrc(1)]));
-    let mut expected = 0;
-    for _ in 0..3 {
+    for expected in 1..=3 {
         connection.force_key_update();
         let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         client.endpoint.rebind(socket).unwrap();
         connection.send_datagram(datagram(2, &rtp(1, 200))).unwrap();
-        expected += 1;
         stage.counted("arrived", |s| s.counts.get(Count::PacketsReceived) == expected).await;
         stage.counted("seen to move", |s| s.counts.get(Count::Migrations) == expected).await;
     }

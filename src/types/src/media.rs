@@ -72,8 +72,8 @@ pub enum Command {
         leg: LegId,
         /// The peer's half.
         remote: Remote,
-        /// Our new half, on an ICE restart only: both sides change theirs (RFC 8839 §4.4.1.1.1). The earlier half stays
-        /// valid until the first check with the new one.
+        /// Our new half, on an ICE restart only: both sides change theirs (RFC 8839 §4.4.1.1.1). The earlier half
+        /// stays valid until the first check with the new one.
         local: Option<IceCredentials>,
     },
     /// What the latest offer and answer agreed for the whole bundle.

@@ -1,6 +1,6 @@
-//! RTP over QUIC (draft-ietf-avtcore-rtp-over-quic-14 §5): in front of each packet in a datagram, and of each stream, is
-//! a flow identifier; in a stream each packet is preceded by its length. Both are QUIC's variable-length integers (RFC 9000
-//! §16).
+//! RTP over QUIC (draft-ietf-avtcore-rtp-over-quic-14 §5): in front of each packet in a datagram, and of each
+//! stream, is a flow identifier; in a stream each packet is preceded by its length. Both are QUIC's
+//! variable-length integers (RFC 9000 §16).
 
 use crate::cursor::Reader;
 use crate::{Malformed, Parsed};

@@ -9,7 +9,8 @@ const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 /// Supplemental information with user data, which carries the stamp of a packet that has no slice.
 const SEI: [u8; 2] = [0x06, 0x05];
 
-/// The header bytes of one packet; the stamp and filling follow. The first packet of a key frame is the parameter sets'.
+/// The header bytes of one packet; the stamp and filling follow. The first packet of a key frame is the parameter
+/// sets'.
 pub(super) fn write(piece: &Piece<'_>, out: &mut Vec<u8>) {
     let (key, first) = (piece.frame.key, piece.index == 0);
     if key && first {

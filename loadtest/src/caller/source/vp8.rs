@@ -1,5 +1,5 @@
-//! VP8 as encoders packetize it (RFC 7741): a descriptor with a 15-bit picture id, and TL0PICIDX and TID where there are
-//! temporal layers.
+//! VP8 as encoders packetize it (RFC 7741): a descriptor with a 15-bit picture id, and TL0PICIDX and TID where
+//! there are temporal layers.
 
 use super::picture::Piece;
 

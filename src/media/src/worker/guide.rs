@@ -1,5 +1,5 @@
-//! How much a leg may be sent and how fast, as its receiver tells: transport-wide feedback, or REMB and receiver reports,
-//! become an estimate, and the estimate a pace.
+//! How much a leg may be sent and how fast, as its receiver tells: transport-wide feedback, or REMB and receiver
+//! reports, become an estimate, and the estimate a pace.
 
 use core::time::Duration;
 
@@ -87,8 +87,8 @@ impl Guide {
         (self.numbered & bit(payload_type.0) != 0).then(|| controller.next_number())
     }
 
-    /// The number of a packet that is sent again as it was: under another one it would be other bytes under the same SRTP
-    /// index, which breaks GCM (RFC 7714 §8.1).
+    /// The number of a packet that is sent again as it was: under another one it would be other bytes under the
+    /// same SRTP index, which breaks GCM (RFC 7714 §8.1).
     pub(super) fn number_of(&self, packet: &Outgoing<'_>) -> Result<Option<u16>, Drop> {
         match &self.controller {
             Some(controller) if self.numbered & bit(packet.payload_type.0) != 0 => {

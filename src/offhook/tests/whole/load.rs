@@ -1,5 +1,5 @@
-//! The load tool plays a scenario of two rooms against the real server, over WHIP and WHEP in one and through the LiveKit
-//! door in the other, and its report says what came. The same tool says no when the scenario asks for too much.
+//! The load tool plays a scenario of two rooms against the real server, over WHIP and WHEP in one and through the
+//! LiveKit door in the other, and its report says what came. The same tool says no when the scenario asks for too much.
 
 use std::process::{Command, Output};
 

@@ -1,4 +1,5 @@
-//! Native clients over QUIC meet each other and browsers' protocols in one room; what they must not do costs them, not others.
+//! Native clients over QUIC meet each other and browsers' protocols in one room; what they must not do costs them,
+//! not others.
 
 use std::process::{Command, Output};
 

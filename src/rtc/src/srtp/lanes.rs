@@ -216,9 +216,9 @@ impl<const N: usize> Rounds<N> {
     fn extend(&mut self, round: usize) {
         let at = |back: usize| (round - back) % 16;
         let mut word = self.schedule[at(16)];
-        for lane in 0..N {
+        for (lane, word) in word.iter_mut().enumerate() {
             let others = self.schedule[at(3)][lane] ^ self.schedule[at(8)][lane];
-            word[lane] = (others ^ self.schedule[at(14)][lane] ^ word[lane]).rotate_left(1);
+            *word = (others ^ self.schedule[at(14)][lane] ^ *word).rotate_left(1);
         }
         self.schedule[round % 16] = word;
     }

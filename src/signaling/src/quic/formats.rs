@@ -6,8 +6,8 @@ use offhook_types::{Codec, MediaKind, PayloadType};
 
 use crate::negotiation::{AUDIO, VIDEO};
 
-/// Header extensions; numbers below 15 keep them in the one-byte form (RFC 8285 §4.2). A flow says which track a packet is of,
-/// so that MID and RID are not needed.
+/// Header extensions; numbers below 15 keep them in the one-byte form (RFC 8285 §4.2). A flow says which track a
+/// packet is of, so that MID and RID are not needed.
 const EXTENSIONS: [(u8, Extension); 6] = [
     (2, Extension::AudioLevel),
     (3, Extension::VideoOrientation),

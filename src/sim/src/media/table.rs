@@ -221,7 +221,8 @@ impl Watch {
 
 /// The head of a table in Markdown, whose lines are [`Row`]s.
 pub const HEAD: &str = "\
-| condition | link | estimate, mean (5 % to 95 %) | media received | found after | queue, mean / 95 % | dropped | padding |
+| condition | link | estimate, mean (5 % to 95 %) | media received | found after | \
+queue, mean / 95 % | dropped | padding |
 |---|---|---|---|---|---|---|---|";
 
 impl Display for Row {
