@@ -1,9 +1,12 @@
 //! A link under clients that are not ours, browsers above all: datagrams to one address go on to the server, and
-//! what it answers comes back, through the same machine that scenarios use. Every client has a link of its own.
+//! what it answers comes back, through the same machine that scenarios use. Every client has a link of its own. A
+//! line on standard input changes what happens on the way, for everyone and from now on: `--rate 300k --delay 50`.
 //!
 //! ICE candidates name the server's own address, so the server must name ours instead. On one machine: the server
 //! listens on 127.0.0.1 (`media.bind`) and advertises 127.0.0.2 (`media.advertise`), and the proxy listens on
 //! 127.0.0.2 with the same ports.
+
+mod impairments;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,14 +16,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use clap::Args;
-use offhook_link::{Bursts, Conditions, Fate, Link, Schedule, Share};
+use offhook_link::{Fate, Link};
 use offhook_types::Rng;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::caller::road::{Parcel, Road, WAITING, until};
 use crate::scenario::{Paths, Scenario};
+use impairments::Impairments;
 
 /// Longest datagram.
 const LONGEST: usize = 65_536;
@@ -42,36 +46,8 @@ pub struct Options {
     /// Take the conditions from a link of a scenario's file: FILE:NAME. They begin when the proxy does.
     #[arg(long, conflicts_with_all = ["rate", "loss", "burst", "delay", "jitter", "late", "double"])]
     scenario: Option<String>,
-    /// Bits per second, with k or M behind it.
-    #[arg(long, value_parser = rate)]
-    rate: Option<u64>,
-    /// Longest wait for the rate, in milliseconds.
-    #[arg(long, default_value_t = 200)]
-    queue: u64,
-    /// Share of packets lost.
-    #[arg(long, default_value = "0", value_parser = share)]
-    loss: Share,
-    /// Lose packets in bursts: EVERY:LENGTH, both in packets on average.
-    #[arg(long, value_parser = bursts)]
-    burst: Option<Bursts>,
-    /// One way, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    delay: u64,
-    /// Added to the delay at most, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    jitter: u64,
-    /// Share of packets that come --late-by milliseconds later than the others.
-    #[arg(long, default_value = "0", value_parser = share)]
-    late: Share,
-    /// See --late.
-    #[arg(long, default_value_t = 20)]
-    late_by: u64,
-    /// Share of packets that come twice.
-    #[arg(long, default_value = "0", value_parser = share)]
-    double: Share,
-    /// Which way is impaired.
-    #[arg(long, value_enum, default_value = "both")]
-    way: Way,
+    #[command(flatten)]
+    impairments: Impairments,
     /// Replays the same losses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,33 +56,34 @@ pub struct Options {
     allow_remote: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Way {
-    /// To the server and from it.
-    Both,
-    /// To the server.
-    Up,
-    /// From the server.
-    Down,
-}
-
 /// Carry datagrams until the process is ended.
 pub async fn run(options: Options) -> Result<()> {
     let loopback = options.listen.ip().is_loopback() && options.to.ip().is_loopback();
     ensure!(loopback || options.allow_remote, "not on loopback: say --allow-remote");
-    let paths = Arc::new(options.paths()?);
+    let (say, paths) = watch::channel(Arc::new(options.paths()?));
+    std::thread::spawn(move || take_orders(&say));
     let began = Instant::now();
     let mut ports = JoinSet::new();
     for nth in 0..options.ports {
         let listen = beside(options.listen, nth)?;
         let socket = UdpSocket::bind(listen).await.with_context(|| format!("on {listen}"))?;
-        println!("listening on {listen}");
+        println!("listening on {}", socket.local_addr()?);
         let (paths, to) = (paths.clone(), beside(options.to, nth)?);
         let seed = options.seed + u64::from(nth) * CLIENTS as u64;
         let port = Port { socket: Arc::new(socket), to, paths, began, seed };
         ports.spawn(port.serve());
     }
     ports.join_next().await.context("no port")??
+}
+
+/// Read what happens from now on, until there is no more to read.
+fn take_orders(say: &watch::Sender<Arc<Paths>>) {
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        match Impairments::read(&line) {
+            Ok(said) => drop(say.send_replace(Arc::new(said.paths()))),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
 }
 
 fn beside(first: SocketAddr, nth: u16) -> Result<SocketAddr> {
@@ -122,24 +99,7 @@ impl Options {
             let link = scenario.links.get(name).with_context(|| format!("no link {name:?}"))?;
             return Ok((**link).clone());
         }
-        let conditions = Conditions {
-            rate_bps: self.rate,
-            queue: Duration::from_millis(self.queue),
-            loss: self.loss,
-            bursts: self.burst,
-            delay: Duration::from_millis(self.delay),
-            jitter: Duration::from_millis(self.jitter),
-            late: self.late,
-            late_by: Duration::from_millis(self.late_by),
-            double: self.double,
-        };
-        let impaired = Schedule::constant(conditions);
-        let (up, down) = match self.way {
-            Way::Both => (impaired.clone(), impaired),
-            Way::Up => (impaired, Schedule::default()),
-            Way::Down => (Schedule::default(), impaired),
-        };
-        Ok(Paths { name: "proxy".into(), up, down })
+        Ok(self.impairments.paths())
     }
 }
 
@@ -147,7 +107,7 @@ impl Options {
 struct Port {
     socket: Arc<UdpSocket>,
     to: SocketAddr,
-    paths: Arc<Paths>,
+    paths: watch::Receiver<Arc<Paths>>,
     began: Instant,
     seed: u64,
 }
@@ -177,9 +137,11 @@ impl Port {
         let any = SocketAddr::new(loopback_or_any(self.to.ip()), 0);
         let server = UdpSocket::bind(any).await?;
         server.connect(self.to).await?;
-        let road = Road::new(&self.paths, self.began, Rng::from_seed(self.seed + nth).next_u64());
+        let seed = Rng::from_seed(self.seed + nth).next_u64();
+        let road = Road::new(&self.paths.borrow(), self.began, seed);
         let (sender, outgoing) = mpsc::channel(WAITING);
-        tokio::spawn(carry(road, (self.socket.clone(), from), server, outgoing));
+        let ends = Ends { socket: self.socket.clone(), client: from, server };
+        tokio::spawn(carry(road, ends, outgoing, self.paths.clone()));
         Ok(sender)
     }
 }
@@ -187,12 +149,19 @@ impl Port {
 /// Silence after which a client is gone.
 const GONE: Duration = Duration::from_secs(60);
 
+/// Where one client's datagrams come out.
+struct Ends {
+    socket: Arc<UdpSocket>,
+    client: SocketAddr,
+    server: UdpSocket,
+}
+
 /// One client's datagrams, both ways, until it is gone.
 async fn carry(
     mut road: Road,
-    (socket, client): (Arc<UdpSocket>, SocketAddr),
-    server: UdpSocket,
+    Ends { socket, client, server }: Ends,
     mut outgoing: mpsc::Receiver<Bytes>,
+    mut paths: watch::Receiver<Arc<Paths>>,
 ) {
     let mut buffer = vec![0; LONGEST];
     let silence = tokio::time::sleep(GONE);
@@ -207,6 +176,7 @@ async fn carry(
                 let bytes = Bytes::copy_from_slice(&buffer[..len]);
                 road.send_down(Parcel { flow: 0, peer: client, bytes });
             }
+            Ok(()) = paths.changed() => road.change(&paths.borrow_and_update()),
             () = until(road.due()) => {}
             () = &mut silence => break,
         }
@@ -236,46 +206,11 @@ fn loopback_or_any(server: IpAddr) -> IpAddr {
     }
 }
 
-fn rate(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().last() {
-        Some((at, 'k')) => (&text[..at], 1_000.0),
-        Some((at, 'M')) => (&text[..at], 1_000_000.0),
-        _ => (text, 1.0),
-    };
-    let number: f64 = digits.parse().map_err(|_| "a number, with k or M behind it".to_owned())?;
-    let rate = number * unit;
-    if (8_000.0..=1e10).contains(&rate) { Ok(rate as u64) } else { Err("8k to 10000M".into()) }
-}
-
-fn share(text: &str) -> Result<Share, String> {
-    let number: f64 = text.parse().map_err(|_| "a share from 0 to 1".to_owned())?;
-    match (0.0..=1.0).contains(&number) {
-        true => Ok(Share::of_million((number * 1e6).round() as u32)),
-        false => Err("a share from 0 to 1".into()),
-    }
-}
-
-fn bursts(text: &str) -> Result<Bursts, String> {
-    let wrong = || "EVERY:LENGTH, in packets".to_owned();
-    let (every, length) = text.split_once(':').ok_or_else(wrong)?;
-    let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n > 0).ok_or_else(wrong);
-    Ok(Bursts { every: number(every)?, length: number(length)? })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use offhook_link::{Conditions, Schedule};
 
-    #[test]
-    fn conditions_are_read_as_people_write_them() {
-        let rates = ["500k", "1.5M", "64000", "7k", "x", ""].map(|text| rate(text).ok());
-        assert_eq!(rates, [Some(500_000), Some(1_500_000), Some(64_000), None, None, None]);
-        let shares = ["0", "0.02", "1", "1.1", "-1", "NaN"].map(|text| share(text).ok());
-        let percent = |many| Some(Share::percent(many));
-        assert_eq!(shares, [percent(0), percent(2), percent(100), None, None, None]);
-        assert_eq!(bursts("200:5"), Ok(Bursts { every: 200, length: 5 }));
-        assert!(["200", "0:5", "a:b"].iter().all(|text| bursts(text).is_err()));
-    }
+    use super::*;
 
     #[tokio::test]
     async fn datagrams_go_there_and_back_and_each_client_keeps_its_own() {
@@ -286,7 +221,8 @@ mod tests {
         let delay = Duration::from_millis(5);
         let schedule = Schedule::constant(Conditions { delay, ..Conditions::default() });
         let paths = Paths { name: "p".into(), up: schedule.clone(), down: schedule };
-        let port = Port { socket, to, paths: Arc::new(paths), began: Instant::now(), seed: 1 };
+        let (_say, paths) = watch::channel(Arc::new(paths));
+        let port = Port { socket, to, paths, began: Instant::now(), seed: 1 };
         let serving = tokio::spawn(port.serve());
         let clients = [
             UdpSocket::bind("127.0.0.1:0").await.unwrap(),

@@ -55,6 +55,13 @@ impl Road {
         Time::ZERO + self.began.elapsed()
     }
 
+    /// Other conditions both ways from now on, those that `paths` begin with.
+    pub fn change(&mut self, paths: &Paths) {
+        let now = self.now();
+        self.up.change(now, paths.up.at(Duration::ZERO));
+        self.down.change(now, paths.down.at(Duration::ZERO));
+    }
+
     /// A datagram toward the server.
     pub fn send_up(&mut self, parcel: Parcel) {
         let now = self.now();
