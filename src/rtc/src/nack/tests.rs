@@ -47,14 +47,16 @@ fn the_newest_of_a_long_gap_waits_the_older_do_not() {
 }
 
 #[test]
-fn tries_are_a_round_trip_apart_but_never_less_than_20_ms() {
+fn tries_are_a_round_trip_apart_and_more_each_time_but_never_less_than_20_ms() {
     let mut nack = after(&[1, 3, 4]);
     assert_eq!(asked(&mut nack, 0), [2]);
     assert_eq!(asked(&mut nack, 49), []);
     assert_eq!(asked(&mut nack, 50), [2]);
     let mut out = [0; 4];
-    assert_eq!(nack.poll(at(100), Duration::ZERO, &mut out).count, 1);
-    assert_eq!(nack.next_timeout(), Some(at(120)));
+    // A round trip of 50 ms and a quarter later, and then the least pause and two quarters.
+    assert_eq!(nack.next_timeout(), Some(Time::from_micros(112_500)));
+    assert_eq!(nack.poll(at(113), Duration::ZERO, &mut out).count, 1);
+    assert_eq!(nack.next_timeout(), Some(at(143)));
 }
 
 #[test]
