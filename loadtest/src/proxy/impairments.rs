@@ -139,9 +139,11 @@ mod tests {
     #[test]
     fn a_line_stands_for_itself() {
         let read = |line| Impairments::read(line).map(|said| said.paths().down.at(Duration::ZERO));
-        let narrow = Conditions { rate_bps: Some(300_000), ..Conditions::default() };
+        let late_by = Duration::from_millis(20);
+        let open = Conditions { late_by, ..Conditions::default() };
+        let narrow = Conditions { rate_bps: Some(300_000), ..open.clone() };
         assert_eq!(read("--rate 300k").unwrap(), narrow);
-        assert_eq!(read("").unwrap(), Conditions::default());
+        assert_eq!(read("").unwrap(), open);
         assert_eq!(read("--way up --loss 1").unwrap(), Conditions::default());
         assert!(read("300k").is_err() && read("--seed 2").is_err());
     }
