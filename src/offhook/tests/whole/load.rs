@@ -38,6 +38,13 @@ count = 2
 watch = ["audio", "video"]
 
 [[group]]
+name = "stream"
+room = "standard"
+count = 1
+wire = "tcp"
+watch = ["audio", "video"]
+
+[[group]]
 name = "app"
 room = "app"
 count = 2
@@ -83,20 +90,22 @@ fn a_scenario_is_played_through_both_doors_and_reported() {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let totals = &report["totals"];
-    assert_eq!(totals["joins"], 6, "{said}");
+    assert_eq!(totals["joins"], 7, "{said}");
     assert_eq!(totals["failures"], Value::Array(Vec::new()));
     let people = report["participants"].as_array().expect("participants");
     let person = |identity: &str| {
         let found = people.iter().find(|person| person["identity"] == identity);
         found.unwrap_or_else(|| panic!("no {identity} in {people:?}"))
     };
-    for identity in ["listener-0-0", "listener-0-1", "app-0-0", "app-0-1", "far-0-0"] {
+    let receivers = ["listener-0-0", "listener-0-1", "stream-0-0", "app-0-0", "app-0-1", "far-0-0"];
+    for identity in receivers {
         let person = person(identity);
         for figure in ["received", "shown", "streams"] {
             assert!(person[figure].as_u64() > Some(0), "{identity} {figure}: {person}");
         }
         assert!(person["first_ms"].is_number() && person["delay_ms"].is_array(), "{person}");
     }
+    assert_eq!(person("stream-0-0")["path"], "whip tcp");
     assert_eq!(person("far-0-0")["path"], "livekit udp far");
     assert_eq!(person("far-0-0")["streams"], 2, "both cameras of the room");
     // There and back over the link, and the server's answer between.
