@@ -326,7 +326,7 @@ impl Controller {
         let recent = self.delivered.recent();
         let limited = sent.is_none_or(|sent| sent < from * LIMITED);
         let usage = self.trend.usage();
-        if self.rate.update(at, &Signals { usage, delivered, recent, limited, round_trip }) {
+        if self.rate.update(at, &Signals { usage, delivered, recent, sent, limited, round_trip }) {
             self.loss.abandon();
             self.prober.lowered(now, from);
         } else if let (Some(sent), Some(delivered)) = (sent, delivered) {

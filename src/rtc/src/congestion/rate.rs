@@ -13,9 +13,18 @@ pub(super) struct Signals {
     pub(super) delivered: Option<f64>,
     /// The same over a shorter time.
     pub(super) recent: Option<f64>,
+    /// What is sent, if known.
+    pub(super) sent: Option<f64>,
     /// Less is sent than the estimate allows, so that it proves nothing.
     pub(super) limited: bool,
     pub(super) round_trip: f64,
+}
+
+impl Signals {
+    /// Less is sent than might be, and it arrives as fast as it leaves.
+    fn is_carried(&self, delivered: f64) -> bool {
+        self.limited && self.sent.is_some_and(|sent| delivered >= sent * CARRIED)
+    }
 }
 
 /// The estimate of one leg.
@@ -94,6 +103,12 @@ impl Rate {
             return false;
         }
         self.lowered_at = now;
+        if signals.is_carried(delivered) {
+            // All of the little that is sent comes through: what arrives is not what the way can carry, and
+            // cutting to it would starve a leg for a hiccup of its receiver.
+            self.set(self.bits * DECREASE);
+            return true;
+        }
         self.capacity = Some(match self.capacity {
             Some(capacity) if !capacity.is_far(delivered) => capacity.with(delivered),
             _ => Capacity { mean: delivered, variance: FIRST_VARIANCE },
@@ -148,6 +163,8 @@ impl Capacity {
 
 /// What is kept of what arrived when a queue grows.
 const DECREASE: f64 = 0.85;
+/// A queue that a link's limit makes grow lets less through than this part of what is sent, or is no such queue.
+const CARRIED: f64 = 0.9;
 /// In a second, while the limit is unknown.
 const GROWTH: f64 = 1.08;
 /// One packet more in each response time near the limit.
@@ -173,6 +190,7 @@ mod tests {
                 usage: Usage::Normal,
                 delivered,
                 recent: delivered,
+                sent: delivered,
                 limited,
                 round_trip: 50.0,
             },
@@ -181,7 +199,14 @@ mod tests {
             let now = f64::from(step) * 100.0;
             rate.update(
                 now,
-                &Signals { usage, delivered, recent: delivered, limited, round_trip: 50.0 },
+                &Signals {
+                    usage,
+                    delivered,
+                    recent: delivered,
+                    sent: delivered,
+                    limited,
+                    round_trip: 50.0,
+                },
             );
         }
         rate.bits()
@@ -199,6 +224,7 @@ mod tests {
             (Usage::Over, Some(1e3), false, 5e4),
             (Usage::Over, None, false, 1e6),
             (Usage::Over, Some(9e6), false, 1e6),
+            (Usage::Over, Some(4e5), true, 1e6 * 0.85f64.powi(10)),
         ] {
             let got = check(usage, delivered, limited);
             assert!((got / expect - 1.0).abs() < 0.01, "{usage:?} {delivered:?}: {got}");
@@ -212,6 +238,7 @@ mod tests {
             usage: Usage::Over,
             delivered: Some(1e6),
             recent: Some(1e6),
+            sent: Some(1e6),
             limited: false,
             round_trip: 50.0,
         };
