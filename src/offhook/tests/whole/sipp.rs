@@ -1,9 +1,11 @@
 //! SIPp with a scenario of our own (peers/sipp), as a carrier or as a phone that calls in.
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::server::{Server, peer};
 
@@ -118,8 +120,17 @@ impl Drop for Sipp {
 
 /// A UDP port of loopback that nobody had a moment ago. Not every peer can be told to choose one itself.
 pub fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    socket.expect("a port").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let socket = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let port = socket.expect("a port").port();
+        // Baresip listens on the next port too, so nobody gets the neighbour of a port that was given.
+        if given.range(port - 1..=port + 1).next().is_none() {
+            given.insert(port);
+            return port;
+        }
+    }
 }
 
 /// Whether a process listens on a UDP port; asked of the system, so that nothing is sent to find out.
