@@ -2,24 +2,19 @@
 //! into one process.
 //!
 //! [`session`] is one peer connection as a machine over [`transport`] (ICE, DTLS, SRTP, data
-//! channels), with what it sends ([`send`], [`source`]) and receives ([`receive`], [`frames`]); [`leg`] moves
+//! channels), with what it sends ([`send`]) and receives (`offhook_scenario::receive`); [`leg`] moves
 //! datagrams into it, over a [`wire`] and perhaps a [`road`] that loses and delays them. How a caller gets a session
 //! is a door's business (`crate::door`).
 
 pub mod agreed;
 pub mod data;
 pub mod description;
-pub mod frames;
-pub mod histogram;
 pub mod ice;
 pub mod leg;
 pub mod outbox;
-pub mod receive;
 pub mod road;
 pub mod sample;
 pub mod send;
 pub mod session;
-pub mod source;
-pub mod stamp;
 pub mod transport;
 pub mod wire;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use offhook_scenario::{DoorName, Group, Scenario, Seat, Visit, WireName};
 use offhook_types::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -25,7 +26,6 @@ use crate::caller::send::Outgoing;
 use crate::caller::session::{Session, Setup};
 use crate::caller::transport::Identity;
 use crate::caller::wire::{Stream, Wire};
-use crate::scenario::{DoorName, Group, Scenario, Seat, Visit, WireName};
 use crate::token;
 
 /// How long coming in may take.

@@ -18,7 +18,6 @@ mod proxy;
 mod quic;
 mod report;
 mod run;
-mod scenario;
 mod server;
 #[cfg(feature = "standin")]
 mod standin;

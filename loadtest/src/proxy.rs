@@ -17,13 +17,13 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use clap::Args;
 use offhook_link::{Fate, Link};
+use offhook_scenario::{Paths, Scenario};
 use offhook_types::Rng;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::caller::road::{Parcel, Road, WAITING, until};
-use crate::scenario::{Paths, Scenario};
 use impairments::Impairments;
 
 /// Longest datagram.

@@ -6,9 +6,8 @@ mod page;
 mod plot;
 mod text;
 
+use offhook_scenario::{Found, Verdict};
 use serde::Serialize;
-
-use crate::scenario::Verdict;
 
 pub use text::{live, print};
 
@@ -221,6 +220,24 @@ pub struct Person {
     pub fps: Vec<f32>,
     /// What the server says that it may send, each second, in kilobits; zero where it says nothing.
     pub estimate_kbps: Vec<f32>,
+}
+
+impl Totals {
+    /// In the words of a scenario's bounds.
+    pub fn found(&self) -> Found {
+        Found {
+            joined: Some(self.joined_share),
+            loss: self.loss,
+            delivered: self.delivered,
+            fps: self.fps,
+            kbps: self.kbps_per_receiver,
+            freezes_per_minute: self.freezes_per_minute,
+            first_frame_ms: self.first_ms.map(|ms| ms.p99),
+            delay_p99_ms: self.delay_ms.map(|ms| ms.p99),
+            messages: self.messages.delivered,
+            cpu_us_per_packet: self.cpu_us_per_packet,
+        }
+    }
 }
 
 impl Report {

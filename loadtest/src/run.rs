@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use offhook_rtc::dtls::Certificate;
+use offhook_scenario::{Scenario, Seat, seats};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -17,7 +18,6 @@ use crate::door::{Access, PATIENCE, Stage, Target, participate};
 use crate::process::{self, Usage};
 use crate::report::book::Book;
 use crate::report::{self, Report};
-use crate::scenario::{Scenario, Seat, seats};
 use crate::server::Server;
 
 /// News of a second come until so long after it.
@@ -241,7 +241,7 @@ impl Play {
     fn report(&self, measured: [u32; 2], started_at: u64) -> Report {
         let scenario = &self.stage.scenario;
         let totals = self.book.totals(measured);
-        let verdicts = scenario.expect.judge(&totals);
+        let verdicts = scenario.expect.judge(&totals.found());
         Report {
             scenario: scenario.name.clone(),
             about: scenario.about.clone(),

@@ -1,27 +1,15 @@
 //! Data messages of a caller: sent on a clock of their own, with a stamp inside, and heard from others. What is
 //! around the stamp is what LiveKit's clients send, so that any such server hands it on.
 
-use std::time::Duration;
-
 use livekit_protocol as proto;
+use offhook_scenario::MessagePlan;
+use offhook_scenario::histogram::Histogram;
+use offhook_scenario::stamp::{self, Stamp};
 use offhook_types::Time;
 use offhook_types::media::DataKind;
 use prost::Message as _;
 
-use super::histogram::Histogram;
-use super::stamp::{self, Stamp};
 use super::transport::Transport;
-
-/// What to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// Between two messages; nothing is sent for `None`.
-    pub every: Option<Duration>,
-    /// Length of the message itself.
-    pub bytes: usize,
-    /// Over which channel.
-    pub kind: DataKind,
-}
 
 /// What was sent and heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +27,7 @@ pub struct Talked {
 /// One caller's messages.
 #[derive(Debug)]
 pub struct Messages {
-    plan: Plan,
+    plan: MessagePlan,
     due: Time,
     number: u32,
     talked: Talked,
@@ -47,7 +35,7 @@ pub struct Messages {
 
 impl Messages {
     /// As planned, from [`Messages::start`] on.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: MessagePlan) -> Self {
         Self { plan, due: Time::MAX, number: 0, talked: Talked::default() }
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use offhook_scenario::{H264_MODE_1, WireName};
 use offhook_types::media::{DtlsRole, Extension, Extensions, Fingerprint, IceCredentials};
-use offhook_types::{Codec, H264, MediaKind, Mid, PayloadType, Rng};
+use offhook_types::{Codec, MediaKind, Mid, PayloadType, Rng};
 use offhook_wire::sdp::{
     Candidate, CandidateAddress, CandidateTransport, Direction, Encoding, ExtensionName, Extmap,
     Feedback, Format, GroupSemantics, Msid, Protocol, RidLine, RidRef, Section, SectionKind,
@@ -16,10 +17,6 @@ use offhook_wire::sdp::{
 use super::agreed::Agreed;
 use super::send::Outgoing;
 use super::transport::Remote;
-use crate::scenario::WireName;
-
-/// H.264 as every browser offers it: constrained baseline in mode 1.
-pub const H264_MODE_1: Codec = Codec::H264(H264 { packetization_mode: 1, profile: 0x42e0 });
 
 /// Payload types and header extensions as Chromium numbers them.
 const OPUS: (u8, Codec) = (111, Codec::Opus);

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use offhook_link::Link;
+use offhook_scenario::Paths;
 use offhook_types::{Rng, Time};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-
-use crate::scenario::Paths;
 
 /// IPv4 and UDP headers, which a bottleneck carries too.
 pub const HEADERS: usize = 28;

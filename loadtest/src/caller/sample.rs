@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use offhook_scenario::frames::Seen;
+use offhook_scenario::histogram::Histogram;
+use offhook_scenario::receive::{Incoming, Sums};
 use offhook_types::{Codec, Time};
 
 use super::data::Talked;
-use super::frames::Seen;
-use super::histogram::Histogram;
-use super::receive::{Incoming, Sums};
 use super::send::Volume;
 
 /// Of one peer connection, since the previous ones.

@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use offhook_scenario::source::{Picture, Voice};
+use offhook_scenario::{Track, TrackKind};
 use offhook_types::media::Extension;
 use offhook_types::{MediaKind, Mid, Rid, Rng, Ssrc, Time};
 use offhook_wire::rtcp::SenderInfo;
 use offhook_wire::rtp::{self, Header};
 
 use super::agreed::Agreed;
-use super::source::{Picture, Voice};
 use super::transport::Transport;
-use crate::scenario::{Track, TrackKind};
 
 /// Packets that can be sent again: half a second of 6 Mbit/s.
 const HISTORY: usize = 320;

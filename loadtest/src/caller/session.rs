@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use offhook_rtc::twcc::Recorder;
+use offhook_scenario::receive::Incoming;
 use offhook_types::media::{Extension, IceCredentials};
 use offhook_types::{Mid, PayloadType, Rng, Ssrc, Time};
 use offhook_wire::rtcp::{self, ReportBlock, Writer};
@@ -13,7 +14,6 @@ use offhook_wire::rtp;
 
 use super::agreed::Agreed;
 use super::data::Messages;
-use super::receive::Incoming;
 use super::sample::{Figures, StreamFigures, Told};
 use super::send::{Outgoing, Sending, Way};
 use super::transport::{Identity, Opened, State, Transport};

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
+use offhook_scenario::Seat;
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::socket::{self, Socket};
 use super::{Leave, PATIENCE, Visitor, livekit};
-use crate::scenario::Seat;
 
 /// Sign up, call or be called, talk until it is time, hang up.
 pub async fn visit(visitor: &mut Visitor<'_>, leave: &mut Leave) -> Result<()> {

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
+use offhook_scenario::{Track, TrackKind};
 use offhook_types::{MediaKind, Mid};
 use offhook_wire::sdp::Candidate;
 use prost::Message as _;
@@ -23,7 +24,6 @@ use crate::caller::data::Messages;
 use crate::caller::description::{self, Offerer};
 use crate::caller::leg::{Control, Leg};
 use crate::caller::send::Outgoing;
-use crate::scenario::{Track, TrackKind};
 
 /// The version of the protocol that we speak.
 const PROTOCOL: i32 = 16;
@@ -69,7 +69,7 @@ struct Guest {
     again: bool,
     leg: Leg,
     watch: Vec<MediaKind>,
-    wire: crate::scenario::WireName,
+    wire: offhook_scenario::WireName,
     /// Published tracks by their name at the server.
     published: HashMap<String, (Mid, usize)>,
 }

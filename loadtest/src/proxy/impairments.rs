@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use offhook_link::{Bursts, Conditions, Schedule, Share};
-
-use crate::scenario::Paths;
+use offhook_scenario::Paths;
 
 /// What happens on the way.
 #[derive(Parser, Clone)]

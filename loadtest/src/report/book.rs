@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use offhook_scenario::histogram::Histogram;
+use offhook_scenario::{DoorName, Scenario, Seat};
 use offhook_types::MediaKind;
 
 use super::{MessageTotals, Person, Quantiles, Second, Totals};
 use crate::caller::data::Talked;
-use crate::caller::histogram::Histogram;
 use crate::caller::leg::{News, What};
 use crate::caller::sample::{Figures, StreamFigures};
 use crate::process::Usage;
-use crate::scenario::{DoorName, Scenario, Seat};
 
 /// Everything that was told.
 pub struct Book {

@@ -21,9 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("signaling", &["types", "wire", "proto", "call", "store"]),
     ("bridge", &["types", "wire", "rtc"]),
     ("gateway", &["types", "wire", "sip", "billing", "store", "bridge"]),
-    ("sim", &["types", "link", "wire", "rtc", "sip", "call", "billing", "sfu"]),
+    ("scenario", &["types", "link", "wire", "rtc"]),
+    ("sim", &["types", "link", "wire", "rtc", "sip", "call", "billing", "sfu", "scenario"]),
     ("fuzz", &["types", "wire", "proto", "rtc", "sip", "call", "billing", "sfu"]),
-    ("loadtest", &["types", "link", "wire", "proto", "rtc", "sip"]),
+    ("loadtest", &["types", "link", "wire", "proto", "rtc", "sip", "scenario"]),
 ];
 
 /// What layers 0 to 3 must not link, whatever it would be good for: they have no async and no serialization framework.

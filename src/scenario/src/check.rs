@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use offhook_link::{Bursts, Conditions, Schedule, Share, Step};
+use offhook_types::media::DataKind;
 use offhook_types::{Codec, MediaKind, Rid};
 use toml::Spanned;
 
 use super::file::{self, CodecName, DoorName, KindName, TalkName, WireName};
-use super::{Arrive, Churn, Group, Layer, Paths, Scenario, Track, TrackKind, channel};
-use crate::caller::description::H264_MODE_1;
-use crate::caller::source::Talk;
-use crate::caller::{data, stamp};
+use super::source::Talk;
+use super::{
+    Arrive, Churn, Group, H264_MODE_1, Layer, MessagePlan, Paths, Scenario, Track, TrackKind, stamp,
+};
 
 /// Participants of a run.
 const MOST_PARTICIPANTS: u32 = 5000;
@@ -279,10 +280,10 @@ fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) ->
         return wrong("the first half calls the second: count is even");
     }
     let messages = raw.messages.as_ref().map(|raw| {
-        Ok(data::Plan {
+        Ok(MessagePlan {
             every: raw.every_ms.map(|every| millis("every_ms", every as f64)).transpose()?,
             bytes: between("bytes", raw.bytes, (stamp::LEN, 60_000))?,
-            kind: channel(raw.reliable),
+            kind: if raw.reliable { DataKind::Reliable } else { DataKind::Lossy },
         })
     });
     let kind = |kind: &KindName| match kind {

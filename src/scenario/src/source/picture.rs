@@ -3,8 +3,8 @@
 use offhook_types::{Codec, Time};
 
 use super::{h264, vp8};
-use crate::caller::stamp::{self, Stamp};
-use crate::scenario::Track;
+use crate::Track;
+use crate::stamp::{self, Stamp};
 
 /// Header bytes of a packet at most: descriptor and frame header of VP8, parameter sets of H.264.
 const HEADERS: usize = 32;
@@ -154,14 +154,11 @@ fn temporal(layers: u8, position: u32) -> u8 {
 mod tests {
     use std::time::Duration;
 
-    use offhook_types::H264;
     use offhook_wire::payload::Description;
 
     use super::*;
-    use crate::caller::source::Talk;
-    use crate::scenario::TrackKind;
-
-    const H264: Codec = Codec::H264(H264 { packetization_mode: 1, profile: 0x42e0 });
+    use crate::source::Talk;
+    use crate::{H264_MODE_1, TrackKind};
 
     fn track(codec: Codec, temporal_layers: u8) -> Track {
         Track {
@@ -193,14 +190,14 @@ mod tests {
 
     #[test]
     fn a_relay_sees_key_frames_where_they_start_and_a_receiver_every_stamp() {
-        for codec in [Codec::Vp8, H264] {
+        for codec in [Codec::Vp8, H264_MODE_1] {
             let mut picture = Picture::new(&track(codec, 1), 1, 9);
             for (asked, key) in [(false, true), (false, false), (true, true), (false, false)] {
                 let (frame, pieces) = check(&mut picture, asked);
                 assert_eq!(frame.key, key);
                 let keys = pieces.iter().map(|(d, ..)| d.starts_key_frame()).collect::<Vec<_>>();
                 // The parameter sets and the slice behind them both start one.
-                assert_eq!(keys, [key, key && codec == H264, false], "{codec:?}");
+                assert_eq!(keys, [key, key && codec == H264_MODE_1, false], "{codec:?}");
                 for (index, (_, stamp, len)) in pieces.iter().enumerate() {
                     assert_eq!((stamp.index, stamp.count), (index as u16, 3));
                     assert_eq!(

@@ -1,11 +1,22 @@
 //! What a run plays: who joins which room when, through which door and over which link, what they publish
 //! and watch, and what must come of it. Read from a TOML file ([`Scenario::read`]); a key that is not known stops the
 //! run and is named with its line.
+//!
+//! `loadtest` plays scenarios against a server, `sim` in virtual time. Both publish what [`source`] makes and know by
+//! the [`stamp`] in every packet what came of it: [`receive`] is a receiver's stream, [`frames`] its pictures. Nothing
+//! here has a clock or a socket; only [`Scenario::read`] opens a file.
+
+#![deny(missing_docs)]
 
 mod check;
 mod expect;
 mod file;
+pub mod frames;
+pub mod histogram;
 mod plan;
+pub mod receive;
+pub mod source;
+pub mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -14,17 +25,41 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
 use offhook_link::Schedule;
 use offhook_types::media::DataKind;
-use offhook_types::{Codec, MediaKind, Rid};
+use offhook_types::{Codec, H264, MediaKind, Rid};
 
-use crate::caller::data;
-use crate::caller::source::Talk;
+use source::Talk;
 
-pub use expect::{Expect, Verdict};
+pub use expect::{Expect, Found, Verdict};
 pub use file::{Arrivals, DoorName, WireName};
 pub use plan::{Seat, Visit, seats};
+
+/// H.264 as every browser offers it: constrained baseline in mode 1.
+pub const H264_MODE_1: Codec = Codec::H264(H264 { packetization_mode: 1, profile: 0x42e0 });
+
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read {file}")]
+    Unreadable {
+        /// Its path.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What is in it is not what a scenario may say.
+    #[error("{file}:{line}: {what}")]
+    Wrong {
+        /// Its path.
+        file: String,
+        /// Of the file, from one.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
+}
 
 /// A whole scenario.
 #[derive(Debug, Clone)]
@@ -71,7 +106,7 @@ pub struct Group {
     /// Kinds of tracks of others that they receive.
     pub watch: Vec<MediaKind>,
     /// Data messages.
-    pub messages: Option<data::Plan>,
+    pub messages: Option<MessagePlan>,
     /// Tell the server when packets came.
     pub feedback: bool,
     /// What their packets meet on the way.
@@ -91,6 +126,17 @@ pub struct Paths {
     pub up: Schedule,
     /// From the server.
     pub down: Schedule,
+}
+
+/// Data messages to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagePlan {
+    /// Between two messages; nothing is sent for `None`.
+    pub every: Option<Duration>,
+    /// Length of the message itself.
+    pub bytes: usize,
+    /// Over which channel.
+    pub kind: DataKind,
 }
 
 /// When participants of a group come.
@@ -189,22 +235,24 @@ impl Track {
 
 impl Scenario {
     /// Read a file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&path.display().to_string(), &text)
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&file, &text),
+            Err(source) => Err(Error::Unreadable { file, source }),
+        }
     }
 
     /// Read the text of a file with this name.
-    pub fn parse(name: &str, text: &str) -> Result<Self> {
+    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        let wrong = |at: Option<usize>, what: String| {
+            let line = at.map_or(1, |at| line_of(text, at));
+            Error::Wrong { file: name.into(), line, what }
+        };
         let file: file::File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            anyhow!("{name}:{line}: {}", error.message())
+            wrong(error.span().map(|span| span.start), error.message().to_owned())
         })?;
-        check::check(file, text).map_err(|wrong| {
-            let line = wrong.at.map_or(1, |at| line_of(text, at));
-            anyhow!("{name}:{line}: {}", wrong.what)
-        })
+        check::check(file, text).map_err(|found| wrong(found.at, found.what))
     }
 
     /// All participants.
@@ -239,9 +287,4 @@ impl Group {
 
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
-}
-
-/// The channel of a name in the file.
-pub(crate) fn channel(reliable: bool) -> DataKind {
-    if reliable { DataKind::Reliable } else { DataKind::Lossy }
 }

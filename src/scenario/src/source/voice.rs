@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offhook_types::{Rng, Time};
 
-use crate::caller::stamp::{self, Stamp};
+use crate::stamp::{self, Stamp};
 
 /// One packet's time.
 pub const PACKET: Duration = Duration::from_millis(20);

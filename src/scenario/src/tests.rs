@@ -5,7 +5,7 @@ use super::*;
 /// A scenario around one thing; what it says of it, or the error.
 fn check(text: &str) -> Result<Scenario, String> {
     let around = "name = \"a\"\nabout = \"b\"\nmeasure_s = 5\n";
-    Scenario::parse("x.toml", &format!("{around}{text}")).map_err(|error| format!("{error:#}"))
+    Scenario::parse("x.toml", &format!("{around}{text}")).map_err(|error| error.to_string())
 }
 
 fn refused(text: &str) -> String {
@@ -16,7 +16,7 @@ const GROUP: &str = "[[group]]\nname = \"all\"\ncount = 2\n";
 
 #[test]
 fn committed_scenarios_are_in_order() {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../loadtest/scenarios"));
     let mut names = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
