@@ -199,7 +199,7 @@ impl Visitor<'_> {
         let tracks = self.group.publish.clone();
         let each = tracks.into_iter().enumerate().map(|(nth, track)| {
             let outgoing = Outgoing::new(track, offerer.next_mid(), self.fork());
-            offerer.send(&outgoing, &label(nth, &outgoing.track.name));
+            offerer.send(&outgoing, &label(nth, &outgoing.feed.track.name));
             outgoing
         });
         each.collect()

@@ -72,7 +72,7 @@ impl Offerer {
 
     /// A section that sends a track under a label.
     pub fn send(&mut self, outgoing: &Outgoing, label: &str) {
-        let codec = outgoing.track.codec;
+        let codec = outgoing.feed.track.codec;
         let mut section = self.media(codec.kind(), Direction::SendOnly, &[codec]);
         section.msids = vec![Msid { stream: "load".into(), track: Some(label.into()) }];
         let rids: Vec<_> = outgoing.layers.iter().filter_map(|layer| layer.rid).collect();

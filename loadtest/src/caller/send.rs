@@ -3,10 +3,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use offhook_scenario::source::{Picture, Voice};
-use offhook_scenario::{Track, TrackKind};
+use offhook_scenario::Track;
+use offhook_scenario::source::Feed;
 use offhook_types::media::Extension;
 use offhook_types::{MediaKind, Mid, Rid, Rng, Ssrc, Time};
 use offhook_wire::rtcp::SenderInfo;
@@ -24,23 +23,12 @@ const RTX: u32 = 1 << 31;
 
 /// A published track.
 pub struct Outgoing {
-    /// What it is.
-    pub track: Arc<Track>,
+    /// What it gives.
+    pub feed: Feed,
     /// The section that carries it.
     pub mid: Mid,
     /// Its layers, the smallest first.
     pub layers: Vec<Layer>,
-    content: Content,
-    due: Time,
-    /// Units of the RTP clock since the first packet.
-    timestamp: u32,
-    next_key: Time,
-    key_wanted: bool,
-}
-
-enum Content {
-    Video(Vec<Picture>),
-    Audio(Voice),
 }
 
 /// One stream of a track.
@@ -49,8 +37,6 @@ pub struct Layer {
     pub ssrc: Ssrc,
     /// Its name, in simulcast.
     pub rid: Option<Rid>,
-    /// The server wants it.
-    pub wanted: bool,
     sequence: u64,
     rtx_sequence: u64,
     history: VecDeque<Sent>,
@@ -105,7 +91,6 @@ impl Outgoing {
         let layers = track.layers.iter().map(|layer| Layer {
             ssrc: Ssrc(1 + rng.below(RTX - 1)),
             rid: layer.rid,
-            wanted: true,
             sequence: u64::from(rng.below(1 << 15)),
             rtx_sequence: u64::from(rng.below(1 << 15)),
             history: VecDeque::new(),
@@ -113,46 +98,8 @@ impl Outgoing {
             info: SenderInfo::default(),
             frames: 0,
         });
-        let layers: Vec<Layer> = layers.collect();
-        let content = match track.kind {
-            TrackKind::Video => {
-                let source = rng.next_u32();
-                let layers = 0..track.layers.len() as u8;
-                Content::Video(layers.map(|layer| Picture::new(&track, layer, source)).collect())
-            }
-            TrackKind::Audio => {
-                let bytes = track.layers.first().map_or(80, |layer| layer.frame_bytes);
-                Content::Audio(Voice::new(
-                    track.talk,
-                    track.dtx,
-                    bytes,
-                    Rng::from_seed(rng.next_u64()),
-                ))
-            }
-        };
-        let timestamp = rng.next_u32();
-        Self {
-            track,
-            mid,
-            layers,
-            content,
-            due: Time::MAX,
-            timestamp,
-            next_key: Time::MAX,
-            key_wanted: true,
-        }
-    }
-
-    /// The transport is up: the first frame is due within one frame's time, so that not all callers send at once.
-    pub fn start(&mut self, now: Time, rng: &mut Rng) {
-        let apart = self.track.interval().as_micros() as u32;
-        self.due = now + Duration::from_micros(rng.below(apart).into());
-        self.next_key = now + self.track.key_every;
-    }
-
-    /// When the next frame is due.
-    pub fn due(&self) -> Time {
-        self.due
+        let layers = layers.collect();
+        Self { feed: Feed::new(track, &mut rng), mid, layers }
     }
 
     /// A layer's retransmissions.
@@ -160,74 +107,28 @@ impl Outgoing {
         Ssrc(layer.ssrc.0 | RTX)
     }
 
-    /// A key frame is asked for, of one stream or of all.
-    pub fn want_key(&mut self) {
-        self.key_wanted = true;
-    }
-
     /// Send the frame that is due.
     pub fn poll(&mut self, now: Time, way: &mut Way<'_>) {
-        if self.due > now {
-            return;
-        }
-        let interval = self.track.interval();
-        self.due = self.due + interval;
-        if now.since(self.due) > Duration::from_millis(500) {
-            // The process was held up; what was missed is not sent in a burst.
-            self.due = now + interval;
-        }
-        self.timestamp = self.timestamp.wrapping_add(self.track.ticks());
-        match self.track.kind {
-            TrackKind::Video => self.send_pictures(now, way),
-            TrackKind::Audio => self.send_sound(now, way),
-        }
-    }
-
-    fn send_pictures(&mut self, now: Time, way: &mut Way<'_>) {
-        let Content::Video(pictures) = &mut self.content else { return };
-        let key = std::mem::take(&mut self.key_wanted) || self.next_key <= now;
-        if key {
-            self.next_key = now + self.track.key_every;
-        }
-        let top = self.layers.len();
-        let plans = self.track.layers.iter();
-        for (index, ((layer, picture), plan)) in
-            self.layers.iter_mut().zip(pictures).zip(plans).enumerate()
-        {
-            if !layer.wanted {
-                continue;
+        let Self { feed, mid, layers } = self;
+        let (track, top) = (feed.track.clone(), layers.len());
+        feed.poll(now, &mut |piece| {
+            let Some(layer) = layers.get_mut(piece.layer) else { return };
+            if piece.index == 0 {
+                layer.frames += 1;
+                let volume = way.sending.volume(track.media());
+                volume.keys += u64::from(piece.key);
+                volume.frames += u64::from(piece.layer + 1 == top);
             }
-            let scale = if key { self.track.key_scale } else { 1 };
-            let packets = plan.packets.saturating_mul(scale);
-            let frame = picture.next(key, packets);
-            layer.frames += 1;
-            let volume = way.sending.volume(MediaKind::Video);
-            volume.keys += u64::from(frame.key);
-            volume.frames += u64::from(index + 1 == top);
-            let envelope = Envelope { track: &self.track, mid: self.mid, level: None };
-            for piece in 0..frame.packets {
-                picture.write(now, &frame, piece, plan.packet_bytes, &mut way.sending.scratch);
-                let marker = piece + 1 == frame.packets;
-                layer.send(&envelope, (self.timestamp, marker), way);
-            }
-        }
-    }
-
-    fn send_sound(&mut self, now: Time, way: &mut Way<'_>) {
-        let Content::Audio(voice) = &mut self.content else { return };
-        let Some(sound) = voice.next() else { return };
-        let Some(layer) = self.layers.first_mut() else { return };
-        voice.write(now, &sound, &mut way.sending.scratch);
-        let level = Some(u8::from(sound.voice) << 7 | sound.level);
-        let envelope = Envelope { track: &self.track, mid: self.mid, level };
-        layer.frames += 1;
-        way.sending.volume(MediaKind::Audio).frames += 1;
-        layer.send(&envelope, (self.timestamp, sound.onset), way);
+            way.sending.scratch.clear();
+            way.sending.scratch.extend_from_slice(piece.payload);
+            let envelope = Envelope { track: &track, mid: *mid, level: piece.level };
+            layer.send(&envelope, (piece.timestamp, piece.marker), way);
+        });
     }
 
     /// Packets that the server misses of one stream.
     pub fn repair(&mut self, media: Ssrc, missing: impl Iterator<Item = u16>, way: &mut Way<'_>) {
-        let envelope = Envelope { track: &self.track, mid: self.mid, level: None };
+        let envelope = Envelope { track: &self.feed.track, mid: self.mid, level: None };
         if let Some(layer) = self.layers.iter_mut().find(|layer| layer.ssrc == media) {
             missing.for_each(|sequence| layer.repair(&envelope, sequence, way));
         }

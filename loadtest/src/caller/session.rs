@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use offhook_rtc::twcc::Recorder;
+use offhook_scenario::figures::{StreamFigures, Told};
 use offhook_scenario::receive::Incoming;
 use offhook_types::media::{Extension, IceCredentials};
 use offhook_types::{Mid, PayloadType, Rng, Ssrc, Time};
@@ -14,7 +15,7 @@ use offhook_wire::rtp;
 
 use super::agreed::Agreed;
 use super::data::Messages;
-use super::sample::{Figures, StreamFigures, Told};
+use super::sample::Figures;
 use super::send::{Outgoing, Sending, Way};
 use super::transport::{Identity, Opened, State, Transport};
 
@@ -109,14 +110,7 @@ impl Session {
     /// The server wants only layers up to this one of a section.
     pub fn limit_layers(&mut self, mid: Mid, wanted: &[bool]) {
         for outgoing in self.outgoing.iter_mut().filter(|outgoing| outgoing.mid == mid) {
-            let mut more = false;
-            for (layer, &wanted) in outgoing.layers.iter_mut().zip(wanted) {
-                more |= wanted && !layer.wanted;
-                layer.wanted = wanted;
-            }
-            if more {
-                outgoing.want_key();
-            }
+            outgoing.feed.limit(wanted);
         }
     }
 
@@ -163,7 +157,7 @@ impl Session {
         let mut due = self.transport.next_timeout();
         if self.up_at.is_some() {
             due = due.min(self.report_due).min(self.streams_due);
-            due = self.outgoing.iter().map(Outgoing::due).fold(due, Time::min);
+            due = self.outgoing.iter().map(|outgoing| outgoing.feed.due()).fold(due, Time::min);
             let twcc = self.twcc.as_ref().and_then(Recorder::next_timeout);
             due = twcc.unwrap_or(Time::MAX).min(due);
             due = self.messages.as_ref().map_or(Time::MAX, Messages::due).min(due);
@@ -229,8 +223,8 @@ impl Session {
     fn start(&mut self, now: Time) {
         let Some(agreed) = &self.agreed else { return };
         for outgoing in &mut self.outgoing {
-            if outgoing.due() == Time::MAX && agreed.taken.contains(&outgoing.mid) {
-                outgoing.start(now, &mut self.rng);
+            if outgoing.feed.due() == Time::MAX && agreed.taken.contains(&outgoing.mid) {
+                outgoing.feed.start(now, &mut self.rng);
             }
         }
     }
@@ -371,7 +365,7 @@ impl Session {
 
 fn want_key(outgoing: &mut [Outgoing], media: Ssrc) {
     if let Some(outgoing) = outgoing.iter_mut().find(|outgoing| outgoing.has(media)) {
-        outgoing.want_key();
+        outgoing.feed.want_key();
     }
 }
 

@@ -253,8 +253,8 @@ async fn open(url: &str, token: &str, everything: bool) -> Result<Socket> {
 
 /// Announce a track; what the server calls it.
 async fn announce(socket: &mut Socket, nth: usize, outgoing: &Outgoing) -> Result<String> {
-    let cid = label(nth, &outgoing.track.name);
-    say(socket, Request::AddTrack(request(&cid, &outgoing.track))).await?;
+    let cid = label(nth, &outgoing.feed.track.name);
+    say(socket, Request::AddTrack(request(&cid, &outgoing.feed.track))).await?;
     loop {
         match hear(socket).await? {
             Some(Response::TrackPublished(published)) if published.cid == cid => {

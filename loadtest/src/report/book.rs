@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use offhook_scenario::figures::{Tally, share};
 use offhook_scenario::histogram::Histogram;
-use offhook_scenario::{DoorName, Scenario, Seat};
+use offhook_scenario::{Scenario, Seat};
 use offhook_types::MediaKind;
 
 use super::{MessageTotals, Person, Quantiles, Second, Totals};
 use crate::caller::data::Talked;
 use crate::caller::leg::{News, What};
-use crate::caller::sample::{Figures, StreamFigures};
+use crate::caller::sample::Figures;
 use crate::process::Usage;
 
 /// Everything that was told.
@@ -47,28 +48,11 @@ struct Entry {
 #[derive(Default, Clone)]
 struct Row {
     sent: [u64; 2],
-    received: u64,
-    expected: u64,
-    lost: i64,
-    repaired: u64,
-    bytes: u64,
-    begun: u64,
-    complete: u64,
-    shown: u64,
-    streams: u64,
-    freezes: u64,
-    frozen: Duration,
-    stalled: u64,
-    switches: u64,
-    nacks: u64,
-    key_requests: u64,
     frames_sent: u64,
-    layer_sum: f32,
-    layer_count: u32,
+    tally: Tally,
     estimate: f32,
     up: bool,
     messages: [u64; 3],
-    delays: Histogram,
 }
 
 /// Everybody's second.
@@ -109,7 +93,7 @@ impl Book {
         };
         Self {
             people: seats.iter().map(entry).collect(),
-            meets: seats.iter().map(|seat| meets(scenario, seat)).collect(),
+            meets: seats.iter().map(|seat| seat.meets(scenario)).collect(),
             pages: Vec::new(),
             joins: 0,
             failures: BTreeMap::new(),
@@ -214,15 +198,14 @@ impl Book {
             rows.iter().for_each(|row| sum.add(row));
             receivers += u64::from(entry.watches.contains(&true) && !rows.is_empty());
         }
-        let video_seconds = sum.streams;
         let mut message_delays = Histogram::default();
         for page in self.pages.get(window.clone()).unwrap_or_default() {
             message_delays.merge(&page.message_delays);
         }
         let offered = self.offered(&window);
-        let forwarded = sum.received;
+        let tally = &sum.tally;
+        let forwarded = tally.received;
         let seconds = f64::from(to - from).max(1.0);
-        let share = |part: f64, whole: u64| (whole > 0).then(|| part / whole as f64);
         let layers = self.people.iter().any(|entry| entry.layers);
         let messages = self.messages(&window);
         let mut totals = Totals {
@@ -236,23 +219,23 @@ impl Book {
             offered,
             forwarded,
             delivered: share(forwarded as f64, offered).filter(|_| !layers),
-            lost: u64::try_from(sum.lost).unwrap_or(0),
-            loss: share(sum.lost.max(0) as f64, sum.expected),
-            repaired: sum.repaired,
-            nacks: sum.nacks,
-            key_requests: sum.key_requests,
-            delay_ms: quantiles(&sum.delays),
+            lost: u64::try_from(tally.lost).unwrap_or(0),
+            loss: tally.loss(),
+            repaired: tally.repaired,
+            nacks: tally.nacks,
+            key_requests: tally.key_requests,
+            delay_ms: quantiles(&tally.delays),
             frames_sent: sum.frames_sent,
-            frames_begun: sum.begun,
-            frames_complete: sum.complete,
-            frames_shown: sum.shown,
-            fps: share(sum.shown as f64, video_seconds),
-            freezes: sum.freezes,
-            frozen_s: sum.frozen.as_secs_f64(),
-            frozen_share: share(sum.stalled as f64, video_seconds),
-            freezes_per_minute: share(sum.freezes as f64 * 60.0, video_seconds),
-            switches: sum.switches,
-            kbps_per_receiver: share(sum.bytes as f64 / 125.0 / seconds, receivers),
+            frames_begun: tally.begun,
+            frames_complete: tally.complete,
+            frames_shown: tally.shown,
+            fps: tally.fps(),
+            freezes: tally.freezes,
+            frozen_s: tally.frozen.as_secs_f64(),
+            frozen_share: tally.frozen_share(),
+            freezes_per_minute: tally.freezes_per_minute(),
+            switches: tally.switches,
+            kbps_per_receiver: share(tally.bytes as f64 / 125.0 / seconds, receivers),
             messages: MessageTotals {
                 sent: sum.messages[0],
                 refused: sum.messages[1],
@@ -330,15 +313,6 @@ impl Book {
     }
 }
 
-/// The room, or of those who call each other, the call.
-fn meets(scenario: &Scenario, seat: &Seat) -> String {
-    let group = scenario.group(seat.group);
-    match group.door {
-        DoorName::Client => format!("{}/{}", seat.room, seat.number % (group.count / 2)),
-        DoorName::Whip | DoorName::Livekit => seat.room.clone(),
-    }
-}
-
 impl Entry {
     fn leave(&mut self) {
         self.present = false;
@@ -360,10 +334,10 @@ impl Entry {
             *sum += more;
         }
         row.estimate = figures.estimate_bps.map_or(row.estimate, |bps| bps as f32 / 1000.0);
-        row.delays.merge(&figures.delays);
+        row.tally.delays.merge(&figures.delays);
         self.person.rtt_ms = figures.rtt.as_secs_f64() * 1000.0;
         for stream in &figures.streams {
-            row.stream(stream);
+            row.tally.stream(stream);
         }
         if !self.first_told
             && let Some(after) = self.first(figures)
@@ -396,24 +370,22 @@ impl Entry {
             let values = self.rows.iter().map(value);
             values.chain(std::iter::repeat_n(0.0, padding)).collect()
         };
-        let delay = |share| sum.delays.quantile(share).map(|us| us / 1000.0);
+        let tally = &sum.tally;
+        let delay = |share| tally.delays.quantile(share).map(|us| us / 1000.0);
         Person {
             sent: sum.sent.iter().sum(),
-            received: sum.received,
-            lost: sum.lost,
-            repaired: sum.repaired,
-            shown: sum.shown,
-            streams: rows.iter().map(|row| row.streams).max().unwrap_or(0),
-            freezes: sum.freezes,
-            frozen_s: sum.frozen.as_secs_f64(),
-            frozen_share: sum.stalled as f64 / sum.streams.max(1) as f64,
+            received: tally.received,
+            lost: tally.lost,
+            repaired: tally.repaired,
+            shown: tally.shown,
+            streams: rows.iter().map(|row| row.tally.streams).max().unwrap_or(0),
+            freezes: tally.freezes,
+            frozen_s: tally.frozen.as_secs_f64(),
+            frozen_share: tally.frozen_share().unwrap_or(0.0),
             delay_ms: delay(0.5).zip(delay(0.99)).map(|(p50, p99)| [p50, p99]),
-            kbps: each(|row| row.bytes as f32 / 125.0),
-            layer: each(|row| match row.layer_count {
-                0 => -1.0,
-                count => row.layer_sum / count as f32,
-            }),
-            fps: each(|row| row.shown as f32),
+            kbps: each(|row| row.tally.bytes as f32 / 125.0),
+            layer: each(|row| row.tally.layer().unwrap_or(-1.0)),
+            fps: each(|row| row.tally.shown as f32),
             estimate_kbps: each(|row| row.estimate),
             ..self.person.clone()
         }
@@ -421,33 +393,6 @@ impl Entry {
 }
 
 impl Row {
-    fn stream(&mut self, stream: &StreamFigures) {
-        self.received += stream.packets;
-        self.expected += stream.expected;
-        self.lost += stream.expected as i64 - stream.packets as i64;
-        self.repaired += stream.repaired;
-        self.bytes += stream.bytes;
-        self.nacks += stream.nacks;
-        self.key_requests += stream.key_requests;
-        if stream.codec.kind() == MediaKind::Audio {
-            return;
-        }
-        self.begun += stream.seen.started;
-        self.complete += stream.seen.complete;
-        self.shown += stream.seen.rendered;
-        self.freezes += stream.seen.freezes;
-        self.frozen += stream.seen.frozen;
-        // A stream of which nothing comes is paused, or its sender is gone.
-        let live = stream.packets > 0 && stream.first_after.is_some();
-        self.streams += u64::from(live);
-        self.stalled += u64::from(live && stream.frozen);
-        self.switches += stream.seen.switches;
-        if let Some(layer) = stream.layer.filter(|_| stream.packets > 0) {
-            self.layer_sum += f32::from(layer);
-            self.layer_count += 1;
-        }
-    }
-
     fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.sent.iter_mut().zip(other.sent) {
             *mine += theirs;
@@ -455,23 +400,8 @@ impl Row {
         for (mine, theirs) in self.messages.iter_mut().zip(other.messages) {
             *mine += theirs;
         }
-        self.received += other.received;
-        self.expected += other.expected;
-        self.lost += other.lost;
-        self.repaired += other.repaired;
-        self.bytes += other.bytes;
-        self.begun += other.begun;
-        self.complete += other.complete;
-        self.shown += other.shown;
-        self.freezes += other.freezes;
-        self.frozen += other.frozen;
-        self.stalled += other.stalled;
-        self.streams += other.streams;
-        self.switches += other.switches;
-        self.nacks += other.nacks;
-        self.key_requests += other.key_requests;
         self.frames_sent += other.frames_sent;
-        self.delays.merge(&other.delays);
+        self.tally.add(&other.tally);
     }
 }
 

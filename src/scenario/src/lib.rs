@@ -3,13 +3,14 @@
 //! run and is named with its line.
 //!
 //! `loadtest` plays scenarios against a server, `sim` in virtual time. Both publish what [`source`] makes and know by
-//! the [`stamp`] in every packet what came of it: [`receive`] is a receiver's stream, [`frames`] its pictures. Nothing
-//! here has a clock or a socket; only [`Scenario::read`] opens a file.
+//! the [`stamp`] in every packet what came of it: [`receive`] is a receiver's stream, [`frames`] its pictures,
+//! [`figures`] what they come to. Nothing here has a clock or a socket; only [`Scenario::read`] opens a file.
 
 #![deny(missing_docs)]
 
 mod check;
 mod expect;
+pub mod figures;
 mod file;
 pub mod frames;
 pub mod histogram;

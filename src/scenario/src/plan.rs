@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use offhook_types::Rng;
 
-use super::{Arrivals, Churn, Group, Scenario};
+use super::{Arrivals, Churn, DoorName, Group, Scenario};
 
 /// One participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,15 @@ fn arrival(plan: &Group, (nth, all): (u32, u32), rng: &mut Rng) -> Duration {
 }
 
 impl Seat {
+    /// The room where it meets others, or of those who call each other, the call.
+    pub fn meets(&self, scenario: &Scenario) -> String {
+        let group = scenario.group(self.group);
+        match group.door {
+            DoorName::Client => format!("{}/{}", self.room, self.number % (group.count / 2)),
+            _ => self.room.clone(),
+        }
+    }
+
     /// Its visits one after another, without end.
     pub fn visits(&self, churn: Option<Churn>) -> impl Iterator<Item = Visit> + use<> {
         let mut rng = Rng::from_seed(self.seed);

@@ -1,10 +1,13 @@
 //! What tracks carry: frames and talk in the shapes that real encoders give them, with stamps inside and
-//! nothing to see. [`Picture`] makes the frames of one video layer, [`Voice`] the packets of one microphone.
+//! nothing to see. [`Feed`] is a published track on its clock; [`Picture`] makes the frames of one of its
+//! layers, [`Voice`] the packets of a microphone.
 
+mod feed;
 mod h264;
 mod picture;
 mod voice;
 mod vp8;
 
+pub use feed::{Feed, Piece};
 pub use picture::Picture;
 pub use voice::{Talk, Voice};
