@@ -267,11 +267,9 @@ impl Worker {
 
     /// One turn. True when more may be waiting already.
     pub(crate) fn turn(&mut self, now: Time) -> bool {
-        // What the control plane said before a packet came is known before the packet is read.
         let core = &mut self.core;
         core.exit.now = now;
-        let mut busy = core.take_commands(now);
-        busy |= core.take_answers(now);
+        let mut busy = core.take_answers(now);
         busy |= core.take_notes(now);
         let mut more = true;
         for _ in 0..RECEIVES {
@@ -303,6 +301,8 @@ impl Core {
     /// Take one batch from the socket. True when more may be waiting.
     fn receive(&mut self, now: Time, inbox: &mut Inbox) -> bool {
         let received = self.exit.socket.receive(inbox).unwrap_or(0);
+        // Between receiving and reading: what the control plane said before a packet was sent is known when it is read.
+        let more = self.take_commands(now);
         if received > 0 {
             self.exit.figures.counts.add(Count::ReceiveCalls);
             self.exit.figures.counts.add_many(Count::MessagesReceived, received as u64);
@@ -310,7 +310,7 @@ impl Core {
                 self.handle_message(now, &message);
             }
         }
-        received == RECEIVE_BATCH
+        more || received == RECEIVE_BATCH
     }
 
     fn sleep(&mut self, now: Time) {

@@ -15,13 +15,16 @@ impl Core {
     pub(super) fn take_tunnelled(&mut self, now: Time) -> bool {
         // It is put back below; taking it lets the rest be changed while its packet is read.
         let Some(mut arrivals) = self.arrivals.take() else { return false };
+        let mut more = false;
         for _ in 0..TURN {
             let Some((leg, packet)) = arrivals.receive() else { break };
+            // As for packets of the socket: commands given before it was sent come before it.
+            more |= self.take_commands(now);
             if let Err(reason) = self.handle_tunnelled(now, leg, packet) {
                 self.exit.drop_one(reason);
             }
         }
-        let more = !arrivals.is_empty();
+        more |= !arrivals.is_empty();
         self.arrivals = Some(arrivals);
         more
     }
