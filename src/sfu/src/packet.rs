@@ -190,20 +190,27 @@ impl Outgoing<'_> {
             timestamp: self.timestamp,
             ssrc: self.ssrc,
         };
+        // A list, since the writer may have to go through it twice and an iterator made of parts costs more than that.
+        let mut list = [(0, [].as_slice()); 2 + PASSING.len()];
+        let mut used = 0;
         let number = transport_sequence.unwrap_or_default().to_be_bytes();
-        let number_id = transport_sequence.and_then(|_| self.ids.id(Extension::TransportCc));
         let own = [
-            self.ids.id(Extension::Mid).map(|id| (id, self.mid.as_str().as_bytes())),
-            number_id.map(|id| (id, number.as_slice())),
+            (Extension::Mid, Some(self.mid.as_bytes())),
+            (Extension::TransportCc, transport_sequence.map(|_| number.as_slice())),
         ];
-        let passing = PASSING.iter().zip(&self.carried.values).filter_map(|(&extension, value)| {
-            let value = match extension {
-                Extension::DependencyDescriptor => descriptor?,
-                _ => (*value)?,
-            };
-            Some((self.ids.id(extension)?, value))
-        });
-        rtp::write_header(out, &header, own.into_iter().flatten().chain(passing))
+        let passing = PASSING.into_iter().zip(self.carried.values);
+        for (extension, value) in own.into_iter().chain(passing) {
+            let is_descriptor = extension == Extension::DependencyDescriptor;
+            let value = if is_descriptor { descriptor } else { value };
+            if let Some(value) = value
+                && let Some(id) = self.ids.id(extension)
+                && let Some(place) = list.get_mut(used)
+            {
+                *place = (id, value);
+                used += 1;
+            }
+        }
+        rtp::write_header(out, &header, list.iter().take(used).copied())
     }
 
     /// Copy the payload and write the patch over it; its length, `None` when it does not fit.

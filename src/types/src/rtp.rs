@@ -30,11 +30,12 @@ impl Short {
         (!bytes.is_empty() && bytes.iter().all(token)).then_some(short)
     }
 
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     fn as_str(&self) -> &str {
-        self.bytes
-            .get(..usize::from(self.len))
-            .and_then(|b| core::str::from_utf8(b).ok())
-            .unwrap_or_default()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -53,6 +54,12 @@ macro_rules! short {
             /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+
+            /// The same as it stands in a packet.
+            #[inline]
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 
