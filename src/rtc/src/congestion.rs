@@ -46,9 +46,9 @@ pub struct Limits {
 /// A packet that left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Departure {
-    /// Its stream.
+    /// Its stream; zero when nobody will ask for it again.
     pub stream: Ssrc,
-    /// Its RTP sequence number.
+    /// Its RTP sequence number; on a retransmission stream that of the packet that it repeats.
     pub sequence: u16,
     /// Bytes on the wire without those of UDP and IP.
     pub size: u16,
@@ -199,8 +199,13 @@ impl Controller {
         }
     }
 
-    /// Feedback of the receiver.
-    pub fn handle_feedback(&mut self, now: Time, feedback: &TransportCc<'_>) -> Told {
+    /// Feedback of the receiver. `lose` is told what it misses, as [`Departure`] named it, once each.
+    pub fn handle_feedback(
+        &mut self,
+        now: Time,
+        feedback: &TransportCc<'_>,
+        mut lose: impl FnMut(Ssrc, u16),
+    ) -> Told {
         let (mut arrival, jumped) = self.peer.micros(now, feedback.reference);
         if jumped {
             self.trend.restart();
@@ -212,7 +217,11 @@ impl Controller {
         let untold = self.sent.covered(feedback.base, feedback.count);
         for (number, delta) in feedback.arrivals() {
             let Some(delta) = delta else {
-                let is_news = self.sent.lost(number).is_some();
+                let missed = self.sent.lost(number);
+                let is_news = missed.is_some();
+                if let Some(flight) = missed {
+                    lose(flight.stream, flight.sequence);
+                }
                 tally.lost += u32::from(is_news);
                 tally.bursts += u32::from(is_news && !missing);
                 told.unknown += u32::from(!is_news);

@@ -176,6 +176,21 @@ impl Pacer {
         self.repairs.len() + self.media.len()
     }
 
+    /// How long a packet that begins to wait now will wait, at the present rate.
+    pub fn wait(&self, now: Time, class: Class) -> Duration {
+        let ahead = match class {
+            Class::Repair => self.repairs.bytes(),
+            Class::Media => self.repairs.bytes() + self.media.bytes(),
+        };
+        let free_at = self.free_at + self.per_byte * ahead as u64;
+        Duration::from_nanos(free_at.saturating_sub(nanos(now) + BURST_NANOS))
+    }
+
+    /// Do without what waits longest of what is new.
+    pub fn give_up<T>(&mut self, pool: &mut Pool<T>) -> Option<T> {
+        pool.pop(&mut self.media).map(|(_, packet)| packet)
+    }
+
     /// Throw away everything that waits, for instance since the leg ends.
     pub fn clear<T>(&mut self, pool: &mut Pool<T>) {
         while pool.pop(&mut self.repairs).is_some() {}

@@ -19,6 +19,7 @@
 )]
 
 mod allocate;
+mod audience;
 mod index;
 mod mapping;
 mod meter;

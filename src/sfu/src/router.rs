@@ -411,15 +411,16 @@ impl Router {
         }
     }
 
-    /// A receiver misses a packet (NACK). `round_trip` is its own, zero when unknown.
+    /// A receiver misses a packet (NACK). `pause` is how long one that is sent again is on its way: the receiver's round
+    /// trip and what it waits before, zero when unknown.
     pub fn resend(
         &mut self,
         now: Time,
         (leg, ssrc): (u32, Ssrc),
         sequence: u16,
-        round_trip: Duration,
+        pause: Duration,
     ) -> Result<Resend, Refusal> {
-        let pause = round_trip.max(self.config.resend_interval);
+        let pause = pause.max(self.config.resend_interval);
         let result = match self.stream_mut(leg, ssrc) {
             Some((track, subscription)) => subscription.resend(now, track, sequence, pause),
             None => Err(Refusal::Unknown),
@@ -430,6 +431,25 @@ impl Router {
             Ok(_) => {}
         }
         result
+    }
+
+    /// A receiver says what it lost of a stream of late, in 1/256. Whose track that is.
+    pub fn hear_loss(&mut self, (leg, ssrc): (u32, Ssrc), fraction: u8) -> Option<TrackId> {
+        let (id, _) = self.stream_mut(leg, ssrc)?;
+        self.hear_track_loss(id, fraction);
+        Some(id)
+    }
+
+    /// The same from somewhere else, where other receivers of a track are.
+    pub fn hear_track_loss(&mut self, track: TrackId, fraction: u8) {
+        if let Some(track) = self.track_mut(track) {
+            track.audience.hear(fraction, track.subscriptions.len());
+        }
+    }
+
+    /// What a tenth of a track's receivers lose of it or more, in 1/256: what its publisher has to reckon with.
+    pub fn audience_loss(&self, track: TrackId) -> u8 {
+        self.track(track).map_or(0, |track| track.audience.loss())
     }
 
     /// The next unwrapped sequence number of the retransmission stream that belongs to a media
@@ -443,6 +463,17 @@ impl Router {
         let Some((track, subscription)) = self.stream_mut(leg, ssrc) else { return };
         if let Some(layer) = subscription.shown_layer() {
             self.request_layer_key_frame(now, track, layer);
+        }
+    }
+
+    /// Packets of a stream that were handed out for a receiver will not reach it: what follows cannot be shown, so nothing
+    /// goes out before a key frame, which is asked for.
+    pub fn lose_picture(&mut self, now: Time, leg: u32, ssrc: Ssrc) {
+        let Some((id, subscription)) = self.stream_mut(leg, ssrc) else { return };
+        subscription.stop();
+        if let Some(track) = self.track_mut(id) {
+            track.ask_for(leg);
+            self.look_at_key_frames(now);
         }
     }
 

@@ -8,6 +8,7 @@ use offhook_types::{MediaKind, Time, TrackId};
 use offhook_wire::dd;
 use offhook_wire::payload::Description;
 
+use crate::audience::Audience;
 use crate::index::Map;
 use crate::meter::Meter;
 use crate::munge::Pictures;
@@ -42,6 +43,7 @@ pub(crate) struct Track {
     /// The last packet of any layer.
     heard: Time,
     pub voice: Voice,
+    pub audience: Audience,
     /// Those that get something come first.
     pub subscriptions: Vec<Subscription>,
     /// How many they are.
@@ -61,6 +63,7 @@ impl Track {
             check_at: Time::ZERO,
             heard: Time::ZERO,
             voice: Voice::default(),
+            audience: Audience::default(),
             subscriptions: Vec::new(),
             active: 0,
             places: Map::default(),

@@ -1,13 +1,14 @@
 //! What leaves for a receiver: header, payload and protection written once, straight into the receiver's transmit run.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use offhook_rtc::congestion::ClusterId;
-use offhook_rtc::pacer::Pool;
+use offhook_rtc::pacer::{Class, Pool};
 use offhook_rtc::srtp::{Payload, Protected};
 use offhook_sfu::{Inbound, Outgoing};
-use offhook_types::media::Extensions;
-use offhook_types::{Ssrc, Time};
+use offhook_types::media::{Egress, Extensions};
+use offhook_types::{MediaKind, Ssrc, Time};
 use offhook_wire::rtp;
 
 use super::guide;
@@ -44,6 +45,15 @@ pub(super) enum Sending {
     Same,
     /// It leaves again on the retransmission stream: the original sequence number precedes its payload (RFC 4588 §4).
     Rtx([u8; 2]),
+}
+
+/// Whether a packet that is missing may have been sent again before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// If so, it is sent once more when that is long enough ago.
+    Again,
+    /// If so, it is not sent.
+    Never,
 }
 
 impl Exit {
@@ -113,7 +123,11 @@ impl Exit {
             && sending != Sending::Same
             && number.is_some()
         {
-            guide.departed(self.now, &guide::departure(packet, len, cluster));
+            let original = match sending {
+                Sending::Rtx(original) => Some(original),
+                Sending::New | Sending::Same => None,
+            };
+            guide.departed(self.now, &guide::departure(packet, original, (len, cluster)));
         }
         self.figures.counts.add(Count::PacketsForwarded);
         self.figures.counts.add_many(Count::BytesForwarded, len as u64);
@@ -151,13 +165,28 @@ impl Exit {
 const RTCP_BYTES: usize = 1200;
 
 impl Core {
+    /// Feedback says that a packet did not come. Mostly the receiver has asked for it already; if its request or what was
+    /// sent for it got lost, this is sooner than its next.
+    pub(super) fn replace(&mut self, now: Time, index: u32, stream: Ssrc, sequence: u16) {
+        let Some(leg) = self.leg(index) else { return };
+        let mut pictures = leg.egress.iter().filter_map(|receiving| {
+            let Egress { kind, ssrc, rtx, .. } = receiving.egress;
+            (kind == MediaKind::Video).then_some((ssrc, rtx?))
+        });
+        let found = pictures.find(|&(ssrc, rtx)| stream == ssrc || stream == rtx);
+        let Some((ssrc, rtx)) = found else { return };
+        let asked = if stream == rtx { Asked::Again } else { Asked::Never };
+        // What is gone is of no interest here: nobody has asked for it.
+        let _gone = self.resend(now, (index, ssrc), sequence, asked);
+    }
+
     /// A receiver misses a packet: send it again, if it is still there.
     pub(super) fn resend(
         &mut self,
         now: Time,
-        index: u32,
-        ssrc: Ssrc,
+        (index, ssrc): (u32, Ssrc),
         sequence: u16,
+        asked: Asked,
     ) -> Result<(), Drop> {
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let leg = leg.ok_or(Drop::CommandStale)?;
@@ -167,9 +196,15 @@ impl Core {
         }
         let room = self.rooms.get_mut(leg.room as usize).and_then(Option::as_mut);
         let router = &mut room.ok_or(Drop::CommandStale)?.router;
-        let round_trip = leg.round_trip.unwrap_or_default();
-        let Ok(resend) = router.resend(now, (index, ssrc), sequence, round_trip) else {
-            return Err(Drop::ResendGone);
+        // What waits in the pacer has not been sent, however long ago it was asked for.
+        let waits = self.exit.guide_mut(index).map(|guide| guide.pacer.wait(now, Class::Repair));
+        let pause = match asked {
+            Asked::Again => leg.round_trip.unwrap_or_default() + waits.unwrap_or_default(),
+            Asked::Never => Duration::MAX,
+        };
+        let Ok(resend) = router.resend(now, (index, ssrc), sequence, pause) else {
+            // The router has counted why.
+            return Ok(());
         };
         let track = self.tracks.get(&resend.track).ok_or(Drop::ResendGone)?;
         let history = track.histories.get(usize::from(resend.layer)).ok_or(Drop::ResendGone)?;

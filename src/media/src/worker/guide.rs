@@ -7,7 +7,7 @@ use offhook_rtc::congestion::{ClusterId, Controller, Departure, Limits, Reported
 use offhook_rtc::pacer::Pacer;
 use offhook_sfu::Outgoing;
 use offhook_types::media::{Extension, Negotiated};
-use offhook_types::{MediaKind, PayloadType, Time};
+use offhook_types::{MediaKind, PayloadType, Ssrc, Time};
 use offhook_wire::rtcp::TransportCc;
 
 use crate::Drop;
@@ -17,6 +17,8 @@ pub(super) struct Guide {
     pub(super) pacer: Pacer,
     /// Something waits in the pacer or a probe is under way.
     pub(super) paced: bool,
+    /// Streams of which the pacer did not keep a new packet: the rest of the picture is of no use.
+    pub(super) torn: Vec<Ssrc>,
     /// Once the receiver has agreed to transport-wide numbers; from then on to the leg's end.
     controller: Option<Controller>,
     /// Payload types whose packets carry numbers, one bit each. What a section did not agree to, its receiver does not
@@ -40,6 +42,7 @@ impl Guide {
         Self {
             pacer: Pacer::new(),
             paced: false,
+            torn: Vec::with_capacity(MOST_TORN),
             controller: None,
             numbered: 0,
             reported: Reported::new(now, *limits),
@@ -66,6 +69,14 @@ impl Guide {
         };
         if self.numbered != 0 && self.controller.is_none() {
             self.controller = Some(Controller::new(now, &self.limits));
+        }
+    }
+
+    /// A new packet of a stream was lost in the pacer. A stream that is not noted any more asks by itself.
+    #[cold]
+    pub(super) fn tear(&mut self, stream: Ssrc) {
+        if self.torn.len() < MOST_TORN && !self.torn.contains(&stream) {
+            self.torn.push(stream);
         }
     }
 
@@ -107,9 +118,16 @@ impl Guide {
         }
     }
 
-    /// Transport-wide feedback. How many packets it told of that were never sent, or told of before.
-    pub(super) fn handle_feedback(&mut self, now: Time, feedback: &TransportCc<'_>) -> u32 {
-        let told = |controller: &mut Controller| controller.handle_feedback(now, feedback).unknown;
+    /// Transport-wide feedback. How many packets it told of that were never sent, or told of before; `lose` hears of those
+    /// that are missing.
+    pub(super) fn handle_feedback(
+        &mut self,
+        now: Time,
+        feedback: &TransportCc<'_>,
+        lose: impl FnMut(Ssrc, u16),
+    ) -> u32 {
+        let told =
+            |controller: &mut Controller| controller.handle_feedback(now, feedback, lose).unknown;
         self.controller.as_mut().map_or(u32::from(feedback.count), told)
     }
 
@@ -200,11 +218,18 @@ const fn bit(payload_type: u8) -> u128 {
 const HEADER_BYTES: usize = 48;
 /// The router hears of changes of the estimate beyond this part of it.
 const NEWS: u64 = 32;
+/// Streams of one leg that are noted as torn in one turn.
+const MOST_TORN: usize = 8;
 /// Between two looks at what was sent.
 const REPORT_SPAN: Duration = Duration::from_millis(400);
 
-/// What a departure is made of.
+/// What a departure is made of. `original` is the number of the packet that a retransmission repeats.
 #[inline]
-pub(super) fn departure(packet: &Outgoing<'_>, len: usize, cluster: ClusterId) -> Departure {
-    Departure { stream: packet.ssrc, sequence: packet.sequence as u16, size: len as u16, cluster }
+pub(super) fn departure(
+    packet: &Outgoing<'_>,
+    original: Option<[u8; 2]>,
+    (len, cluster): (usize, ClusterId),
+) -> Departure {
+    let sequence = original.map_or(packet.sequence as u16, u16::from_be_bytes);
+    Departure { stream: packet.ssrc, sequence, size: len as u16, cluster }
 }

@@ -82,14 +82,23 @@ pub(super) struct Receiving {
     pub(super) next_report: Time,
     /// When our latest sender reports left, with the middle 32 bits of their NTP times, for the round trip.
     pub(super) reports: [(u32, Time); 4],
-    /// What the peer last said it lost of it, in 1/256.
+    /// What the peer last said it lost of it, in 1/256, and when it may say so again to its publisher's good.
     pub(super) fraction_lost: u8,
+    pub(super) loss_heard_from: Time,
 }
 
 impl Receiving {
     pub(super) fn new(now: Time, egress: Egress, want: Want) -> Self {
         let reports = [(0, Time::ZERO); 4];
-        Self { egress, want, attached: None, next_report: now, reports, fraction_lost: 0 }
+        Self {
+            egress,
+            want,
+            attached: None,
+            next_report: now,
+            reports,
+            fraction_lost: 0,
+            loss_heard_from: now,
+        }
     }
 
     /// The other worker whose packets it needs now; none while it is paused, so that a track that nobody looks at

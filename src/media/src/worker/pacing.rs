@@ -54,12 +54,16 @@ impl Exit {
         let class = if repair.is_some() { Class::Repair } else { Class::Media };
         let held = Held { slot: slot.clone(), ids, kept: packet.keep(), repair };
         let size = (class, packet.payload.len());
-        guide.pacer.hold(self.now, &mut self.held, size, held).map_err(|reason| match reason {
+        let kept = guide.pacer.hold(self.now, &mut self.held, size, held);
+        if kept.is_err() && class == Class::Media {
+            guide.tear(packet.ssrc);
+        }
+        self.wake_pacer(leg);
+        kept.map_err(|reason| match reason {
             pacer::Drop::Full => Drop::PacerFull,
             pacer::Drop::Late => Drop::PacerLate,
         })?;
         self.figures.counts.add(Count::Held);
-        self.wake_pacer(leg);
         Ok(())
     }
 
@@ -70,7 +74,8 @@ impl Exit {
         if !core::mem::replace(&mut guide.paced, true) {
             self.paced.push(leg);
         }
-        self.next_release = self.next_release.min(guide.pacer.next_timeout());
+        let due = if guide.torn.is_empty() { guide.pacer.next_timeout() } else { self.now };
+        self.next_release = self.next_release.min(due);
     }
 
     /// Send a packet that the receiver misses.
@@ -141,7 +146,8 @@ impl Exit {
         let len = protect.protect_rtp_in_place(padding.sequence, start, len, bytes)?;
         self.transmit.commit(&self.socket, (leg, way), len);
         out.bytes += len as u64;
-        let (stream, sequence) = (padding.ssrc, padding.sequence as u16);
+        // Nobody misses padding.
+        let (stream, sequence) = (Ssrc(0), padding.sequence as u16);
         guide.departed(self.now, &Departure { stream, sequence, size: len as u16, cluster });
         self.figures.counts.add(Count::PaddingSent);
         Some(len)
@@ -200,6 +206,10 @@ impl Core {
         while let Some(guide) =
             self.exit.outs.get_mut(index as usize).and_then(|o| o.guide.as_mut())
         {
+            if !guide.torn.is_empty() {
+                self.give_up(now, index);
+                continue;
+            }
             let due = guide.pacer.next_timeout();
             if due > now {
                 guide.paced = due < Time::MAX;
@@ -207,7 +217,12 @@ impl Core {
             }
             let sent = match guide.pacer.poll(now, &mut self.exit.held) {
                 Some(Release::Packet(held, cluster)) => self.send_held(index, &held, cluster),
-                Some(Release::Late(_)) => Err(Drop::PacerLate),
+                Some(Release::Late(held)) => {
+                    if held.repair.is_none() {
+                        guide.tear(held.kept.ssrc());
+                    }
+                    Err(Drop::PacerLate)
+                }
                 Some(Release::Padding(room, cluster)) => {
                     let bytes = self.pad(index, (room, cluster)).unwrap_or(0);
                     if let Some(guide) = self.exit.guide_mut(index) {
@@ -222,6 +237,28 @@ impl Core {
             }
         }
         Time::MAX
+    }
+
+    /// Do without the pictures of which something is lost, before the receiver asks for it in vain: what follows waits for
+    /// a key frame.
+    #[cold]
+    fn give_up(&mut self, now: Time, index: u32) {
+        let Some(guide) = self.exit.outs.get_mut(index as usize).and_then(|o| o.guide.as_mut())
+        else {
+            return;
+        };
+        while let Some(held) = guide.pacer.give_up(&mut self.exit.held) {
+            guide.tear(held.kept.ssrc());
+            self.exit.figures.drops.add(Drop::PacerLate);
+        }
+        let leg = self.legs.get(index as usize).and_then(Option::as_deref);
+        let place = leg.map(|leg| leg.room);
+        let room = place.and_then(|room| self.rooms.get_mut(room as usize)?.as_mut());
+        if let Some(room) = room {
+            guide.torn.iter().for_each(|&stream| room.router.lose_picture(now, index, stream));
+        }
+        guide.torn.clear();
+        place.into_iter().for_each(|room| self.mark_asking(room));
     }
 
     fn send_held(&mut self, index: u32, held: &Held, cluster: ClusterId) -> Result<(), Drop> {

@@ -42,6 +42,8 @@ pub(crate) enum Note {
     Clock { track: TrackId, layer: u8, clock: (u64, u32) },
     /// Receivers here need a key frame.
     KeyFrame { track: TrackId, layer: u8 },
+    /// What receivers here lose of it, in 1/256.
+    Lossy { track: TrackId, fraction: u8 },
 }
 
 /// The rings between this worker and one other.
@@ -111,6 +113,12 @@ impl Core {
         match note {
             Note::Attach { track } => self.attached(from, track),
             Note::Detach { track } => self.detached(from, track),
+            Note::Lossy { track, fraction } => {
+                let Some(room) = self.tracks.get(&track).map(|track| track.room) else { return };
+                if let Some(inside) = self.room_mut(room) {
+                    inside.router.hear_track_loss(track, fraction);
+                }
+            }
             Note::KeyFrame { track, layer } => {
                 let Some(room) = self.tracks.get(&track).map(|track| track.room) else { return };
                 if let Some(inside) = self.room_mut(room) {
@@ -264,7 +272,7 @@ impl Core {
         }
     }
 
-    fn tell(&mut self, worker: WorkerId, note: Note) {
+    pub(super) fn tell(&mut self, worker: WorkerId, note: Note) {
         if let Some(link) = self.links.get_mut(usize::from(worker.0)).and_then(Option::as_mut) {
             link.notes_out.post(note);
         }

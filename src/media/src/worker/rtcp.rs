@@ -3,14 +3,21 @@
 use core::time::Duration;
 
 use offhook_rtc::srtp;
-use offhook_types::{Ssrc, Time};
+use offhook_types::{MediaKind, Ssrc, Time};
 use offhook_wire::rtcp::{self, Packet, ReportBlock, ReportBlocks};
 
-use super::Core;
+use super::egress::Asked;
 use super::leg::Role;
 use super::peers::Note;
+use super::{Core, Source};
 use crate::{Count, Drop};
 
+/// Packets that one feedback may have sent again. More lost at once is a link that is full, or gone.
+const MAX_LOST: usize = 32;
+/// Report blocks that fit into a packet (RFC 3550 §6.4.1).
+const MAX_BLOCKS: usize = 31;
+/// One receiver counts no more often than this for what a publisher is told of loss.
+const LOSS_PAUSE: Duration = Duration::from_millis(400);
 /// Requests taken from one packet: more is not repair but a flood.
 const MAX_NACKS: usize = 256;
 
@@ -57,7 +64,9 @@ impl Core {
                     };
                     *left = rest;
                     self.exit.figures.counts.add(Count::NacksReceived);
-                    if let Err(reason) = self.resend(now, index, nack.media, sequence) {
+                    if let Err(reason) =
+                        self.resend(now, (index, nack.media), sequence, Asked::Again)
+                    {
                         self.exit.drop_one(reason);
                     }
                 }
@@ -71,9 +80,19 @@ impl Core {
             Packet::TransportCc(feedback) => {
                 self.exit.figures.counts.add(Count::FeedbackReceived);
                 let guide = self.exit.guide_mut(index);
-                let unknown = guide.map_or(0, |guide| guide.handle_feedback(now, feedback));
+                let (mut lost, mut many) = ([(Ssrc(0), 0); MAX_LOST], 0);
+                let lose = |stream, sequence| {
+                    if let Some(place) = lost.get_mut(many) {
+                        *place = (stream, sequence);
+                        many += 1;
+                    }
+                };
+                let unknown = guide.map_or(0, |guide| guide.handle_feedback(now, feedback, lose));
                 self.exit.figures.drops.add_many(Drop::FeedbackUnknown, u64::from(unknown));
                 self.steer(now, index);
+                for &(stream, sequence) in lost.iter().take(many) {
+                    self.replace(now, index, stream, sequence);
+                }
             }
             Packet::Remb(remb) => {
                 if let Some(guide) = self.exit.guide_mut(index) {
@@ -105,11 +124,19 @@ impl Core {
         let Some(leg) = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut) else {
             return;
         };
+        let (mut heard, mut lossy) = ([(Ssrc(0), 0); MAX_BLOCKS], 0);
         let mut worst = None;
         for block in blocks.iter() {
             let receiving = leg.egress.iter_mut().find(|r| r.egress.ssrc == block.source);
             let Some(receiving) = receiving else { continue };
             receiving.fraction_lost = block.fraction_lost;
+            if receiving.egress.kind == MediaKind::Audio && receiving.loss_heard_from <= now {
+                receiving.loss_heard_from = now + LOSS_PAUSE;
+                if let Some(count) = heard.get_mut(lossy) {
+                    *count = (block.source, block.fraction_lost);
+                    lossy += 1;
+                }
+            }
             worst = worst.max(Some(block.fraction_lost));
             let ReportBlock { last_report, delay, .. } = block;
             if let Some(sample) = receiving.round_trip(now, last_report, delay) {
@@ -118,12 +145,26 @@ impl Core {
                 leg.round_trip = Some(leg.round_trip.map_or(sample, smooth));
             }
         }
+        for &(ssrc, fraction) in heard.iter().take(lossy) {
+            self.hear_loss(index, ssrc, fraction);
+        }
         let out = self.exit.outs.get_mut(index as usize);
         if let (Some(worst), Some(out)) = (worst, out)
             && let Some(guide) = &mut out.guide
         {
             guide.handle_loss(now, worst, out.bytes);
             self.steer(now, index);
+        }
+    }
+
+    /// A receiver loses sound: its publisher is to know, so that it sends what makes good for that.
+    fn hear_loss(&mut self, index: u32, ssrc: Ssrc, fraction: u8) {
+        let Some(place) = self.leg(index).map(|leg| leg.room) else { return };
+        let Some(room) = self.room_mut(place) else { return };
+        let Some(track) = room.router.hear_loss((index, ssrc), fraction) else { return };
+        let told = room.router.audience_loss(track);
+        if let Some(Source::Remote(worker)) = self.tracks.get(&track).map(|track| track.source) {
+            self.tell(worker, Note::Lossy { track, fraction: told });
         }
     }
 

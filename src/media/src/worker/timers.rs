@@ -243,12 +243,18 @@ impl Core {
         if now >= leg.next_report && !leg.streams.is_empty() {
             leg.next_report = now + RECEIVER_REPORT;
             let mut blocks = [EMPTY_BLOCK; 31];
-            let receptions = leg.streams.iter_mut().filter_map(|stream| stream.reception.as_mut());
+            let router = self.rooms.get(leg.room as usize).and_then(Option::as_ref);
+            let told = leg.streams.iter_mut().filter_map(|stream| {
+                let block = on_wire(&stream.reception.as_mut()?.block(now)?);
+                let far = router.map_or(0, |room| room.router.audience_loss(stream.track));
+                let far = if stream.role == Role::Media { far } else { 0 };
+                // Of the loss on both ways the encoder is told the worse; the totals, which say what the way from it
+                // carries, stay as they are.
+                Some(ReportBlock { fraction_lost: block.fraction_lost.max(far), ..block })
+            });
             let mut count = 0;
-            for (place, block) in
-                blocks.iter_mut().zip(receptions.filter_map(|reception| reception.block(now)))
-            {
-                *place = on_wire(&block);
+            for (place, block) in blocks.iter_mut().zip(told) {
+                *place = block;
                 count += 1;
             }
             let (sender, blocks) = (leg.feedback, blocks.get(..count).unwrap_or_default());

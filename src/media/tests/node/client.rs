@@ -124,6 +124,8 @@ pub struct Client {
     /// Keep protected media packets.
     pub keeps: bool,
     pub raw: Vec<Vec<u8>>,
+    /// Media packets of which this is true are lost on the way.
+    pub loses: Box<dyn FnMut(&Media) -> bool + core::marker::Send>,
 }
 
 impl Client {
@@ -170,6 +172,7 @@ impl Client {
             recorder: Recorder::new(Ssrc(1)),
             keeps: false,
             raw: Vec::new(),
+            loses: Box::new(|_| false),
         }
     }
 
@@ -409,6 +412,17 @@ impl Client {
                 let transport =
                     parsed.extension(TRANSPORT).and_then(|number| number.try_into().ok());
                 let transport = transport.map(u16::from_be_bytes);
+                let media = Media {
+                    transport,
+                    header: *parsed.header(),
+                    payload: parsed.payload.to_vec(),
+                    mid: parsed.extension(MID).map(<[u8]>::to_vec),
+                    level: parsed.extension(LEVEL).and_then(|level| level.first().copied()),
+                    from,
+                };
+                if (self.loses)(&media) {
+                    return;
+                }
                 if let Some(number) = transport.filter(|_| self.answers) {
                     self.recorder.received(now, number, parsed.header().ssrc);
                 }
@@ -416,14 +430,7 @@ impl Client {
                 if parsed.payload.is_empty() && parsed.header().payload_type.0 == VP8_RTX {
                     return;
                 }
-                self.media.push_back(Media {
-                    transport,
-                    header: *parsed.header(),
-                    payload: parsed.payload.to_vec(),
-                    mid: parsed.extension(MID).map(<[u8]>::to_vec),
-                    level: parsed.extension(LEVEL).and_then(|level| level.first().copied()),
-                    from,
-                });
+                self.media.push_back(media);
             }
             Some(Kind::Rtcp) => {
                 let mut plain = vec![0; packet.len()];

@@ -4,7 +4,7 @@ use offhook_media::{Config, Count, Drop};
 use offhook_rtc::congestion::Limits;
 use offhook_types::media::{Command, Event, LegQuality};
 use offhook_types::{MediaKind, Ssrc, TrackId};
-use offhook_wire::rtcp::FeedbackHead;
+use offhook_wire::rtcp::{self, FeedbackHead};
 
 use crate::client::{Media, OPUS, Send, VP8, VP8_RTX, negotiated, vp8};
 use crate::world::{World, config, sound, video};
@@ -160,6 +160,49 @@ fn what_the_estimate_does_not_allow_waits_but_sound_does_not() {
         let sound = |media: &&Media| media.header.payload_type.0 == OPUS;
         world.clients[viewer].media.iter().filter(sound).count() > before + 20
     });
+}
+
+#[test]
+fn what_feedback_misses_is_sent_again_unasked_until_it_comes() {
+    let mut show = Show::new(quick(), true);
+    let viewer = show.viewer;
+    show.world.clients[viewer].answers = true;
+    // One packet is lost, which is not the first, since feedback begins with what came; and the first of its repairs.
+    let (mut seen, mut lost, mut repairs) = (0, None, 0);
+    show.world.clients[viewer].loses = Box::new(move |media: &Media| {
+        let is_repair = media.header.payload_type.0 == VP8_RTX;
+        let repeats = media.payload.first_chunk().map(|number| u16::from_be_bytes(*number));
+        if is_repair && lost.is_some() && repeats == lost {
+            repairs += 1;
+            return repairs == 1;
+        }
+        seen += u32::from(media.header.payload_type.0 == VP8);
+        let is_next = lost.is_none() && seen == 10;
+        lost = if is_next { Some(media.header.sequence) } else { lost };
+        is_next
+    });
+    show.until("repaired at the second time", |world, viewer| {
+        let repair = |media: &Media| media.header.payload_type.0 == VP8_RTX;
+        world.clients[viewer].media.iter().any(repair)
+    });
+    assert_eq!(show.world.count(Count::NacksReceived), 0);
+    show.until("both are counted", |world, _| world.count(Count::Resent) >= 2);
+}
+
+#[test]
+fn what_waited_too_long_is_given_up_for_a_key_frame() {
+    let limits = Limits { start: 60_000, min: 60_000, max: 60_000 };
+    let mut show = Show::new(Config { congestion: limits, ..quick() }, true);
+    show.until("given up", |world, _| world.dropped(Drop::PacerLate) > 0);
+    let asked = |world: &World, camera: usize| {
+        let packets = world.clients[camera].control.iter();
+        let mut all = packets.flat_map(|bytes| rtcp::packets(bytes).flatten());
+        all.any(|packet| matches!(packet, rtcp::Packet::Pli { media: Ssrc(10), .. }))
+    };
+    let camera = show.camera;
+    show.world.clients[camera].control.clear();
+    show.until("a key frame is asked for", |world, _| asked(world, camera));
+    assert_eq!(show.world.count(Count::KeyFramesWanted), 0, "nobody had to ask");
 }
 
 #[test]

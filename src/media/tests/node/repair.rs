@@ -5,7 +5,7 @@ use offhook_types::{MediaKind, Ssrc, TrackId};
 use offhook_wire::rtcp;
 
 use crate::client::{Send, VP8, VP8_RTX, vp8};
-use crate::world::{World, config, video};
+use crate::world::{World, config, sound, video};
 
 const TRACK: TrackId = TrackId(66);
 
@@ -164,6 +164,45 @@ fn publishers_get_reports_and_feedback_and_receivers_the_publishers_clock() {
         });
         block && feedback && report
     });
+}
+
+#[test]
+fn a_publisher_of_sound_hears_what_its_listeners_lose() {
+    for worker in [0, 1] {
+        let mut world = World::new(Config { workers: 2, ..config() });
+        let (speaker, listener) = (world.join(0), world.join(worker));
+        world.publish(speaker, sound(TRACK.0, "0"));
+        world.subscribe(listener, (TRACK, MediaKind::Audio), speaker, 100);
+        let (mut sequence, mut told) = (0, 0);
+        world.until("told", |world| {
+            sequence += 1;
+            world.clients[speaker].send(&Send { sequence, mid: Some("0"), ..Send::default() });
+            let block = rtcp::ReportBlock {
+                source: Ssrc(100),
+                fraction_lost: 64,
+                total_lost: 7,
+                highest_sequence: 0,
+                jitter: 0,
+                last_report: 0,
+                delay: 0,
+            };
+            world.clients[listener].send_control(|writer| {
+                writer.receiver_report(Ssrc(1), &[block]).unwrap();
+            });
+            let blocks = controls(world, speaker).filter_map(|packet| match packet {
+                rtcp::Packet::ReceiverReport { blocks, .. } => blocks.iter().next(),
+                _ => None,
+            });
+            // The totals are those of the way from the speaker, where nothing is lost.
+            told = blocks
+                .inspect(|block| assert_eq!(block.total_lost, 0))
+                .map(|b| b.fraction_lost)
+                .max()
+                .unwrap_or(0);
+            told > 0
+        });
+        assert_eq!(told, 64);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{Departure, probe};
 
 /// The latest packets of a leg by transport-wide number.
 pub(super) struct Sent {
+    /// By number, round and round; none before the first packet, since many legs are idle.
     records: Box<[Record]>,
     /// The number that the next packet gets; its low 16 bits go on the wire.
     next: u64,
@@ -23,6 +24,17 @@ struct Record {
     size: u16,
     cluster: u8,
     fate: Fate,
+}
+
+impl Record {
+    /// There is no such packet.
+    const EMPTY: Self =
+        Self { at: 0, stream: Ssrc(0), sequence: 0, size: 0, cluster: 0, fate: Fate::None };
+
+    fn flight(&self, was_lost: bool) -> Flight {
+        let Self { at, stream, sequence, size, cluster, .. } = *self;
+        Flight { at, size, cluster, was_lost, stream, sequence }
+    }
 }
 
 /// What became of a packet.
@@ -48,13 +60,14 @@ pub(super) struct Flight {
     pub(super) cluster: probe::Id,
     /// It was said to be lost before.
     pub(super) was_lost: bool,
+    /// What it was.
+    pub(super) stream: Ssrc,
+    pub(super) sequence: u16,
 }
 
 impl Sent {
     pub(super) fn new() -> Self {
-        let empty =
-            Record { at: 0, stream: Ssrc(0), sequence: 0, size: 0, cluster: 0, fate: Fate::None };
-        Self { records: vec![empty; HISTORY].into_boxed_slice(), next: 0, told: 0 }
+        Self { records: Box::default(), next: 0, told: 0 }
     }
 
     /// The number of the next packet.
@@ -71,8 +84,10 @@ impl Sent {
     /// The next packet left.
     #[inline]
     pub(super) fn push(&mut self, now: Time, packet: &Departure) {
-        let place = (self.next % HISTORY as u64) as usize;
-        if let Some(record) = self.records.get_mut(place) {
+        if self.records.is_empty() {
+            self.records = vec![Record::EMPTY; HISTORY].into_boxed_slice();
+        }
+        if let Some(record) = self.record_mut(self.next) {
             *record = Record {
                 at: now.as_micros() as u32,
                 stream: packet.stream,
@@ -98,17 +113,15 @@ impl Sent {
     /// A packet arrived. `None` when no such packet is awaited.
     pub(super) fn arrived(&mut self, number: u16) -> Option<Flight> {
         let record = self.awaited(number)?;
-        let was_lost = record.fate == Fate::Lost;
-        record.fate = Fate::Settled;
-        Some(Flight { at: record.at, size: record.size, cluster: record.cluster, was_lost })
+        let before = core::mem::replace(&mut record.fate, Fate::Settled);
+        Some(record.flight(before == Fate::Lost))
     }
 
     /// A packet is missing. `None` when no such packet is awaited, or it was missing before.
     pub(super) fn lost(&mut self, number: u16) -> Option<Flight> {
         let record = self.awaited(number).filter(|record| record.fate == Fate::Flying)?;
         record.fate = Fate::Lost;
-        let was_lost = false;
-        Some(Flight { at: record.at, size: record.size, cluster: record.cluster, was_lost })
+        Some(record.flight(false))
     }
 
     /// A report covers `count` numbers from `base` on. Whatever before them nobody told of was in a

@@ -123,7 +123,7 @@ impl Way {
 
 fn feed(leg: &mut Controller, now: Time, bytes: &[u8]) -> Told {
     match rtcp::packets(bytes).next() {
-        Some(Ok(Packet::TransportCc(feedback))) => leg.handle_feedback(now, &feedback),
+        Some(Ok(Packet::TransportCc(feedback))) => leg.handle_feedback(now, &feedback, |_, _| {}),
         other => panic!("{other:?}"),
     }
 }

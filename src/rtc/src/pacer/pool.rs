@@ -21,13 +21,14 @@ pub(super) struct List {
     first: u32,
     last: u32,
     len: usize,
+    bytes: usize,
 }
 
 /// No place.
 const NONE: u32 = u32::MAX;
 
 impl List {
-    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
+    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE, len: 0, bytes: 0 };
 
     pub(super) const fn is_empty(&self) -> bool {
         self.len == 0
@@ -35,6 +36,10 @@ impl List {
 
     pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -66,6 +71,7 @@ impl<T> Pool<T> {
         }
         list.last = index;
         list.len += 1;
+        list.bytes += bytes;
         true
     }
 
@@ -82,6 +88,7 @@ impl<T> Pool<T> {
         self.free = index;
         list.first = next;
         list.len = list.len.saturating_sub(1);
+        list.bytes = list.bytes.saturating_sub(bytes);
         if next == NONE {
             list.last = NONE;
         }

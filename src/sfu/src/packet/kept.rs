@@ -43,6 +43,11 @@ impl Outgoing<'_> {
 }
 
 impl Kept {
+    /// The stream that it belongs to.
+    pub const fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
     /// The packet exactly as it was. `payload` is the source's whole one, `carried` its extension
     /// values. `None` when the source is too short to be that packet's.
     pub fn render<'a>(

@@ -158,6 +158,8 @@ pub(super) enum Step {
     Packet(Source, &'static str),
     /// The leg asks for a key frame.
     Pli,
+    /// What was handed out for the leg does not reach it.
+    Tear,
     /// Layers of which key frames are asked now.
     Asks(&'static [u8]),
     /// A packet is missing: its number counted from the first one. The answer is layer and source
@@ -222,6 +224,7 @@ impl Stage {
             }
             Step::Packet(source, expected) => assert_eq!(self.packet(&source), expected, "{shown}"),
             Step::Pli => self.router.request_key_frame(self.now, LEG, SSRC),
+            Step::Tear => self.router.lose_picture(self.now, LEG, SSRC),
             Step::Asks(expected) => assert_eq!(self.asked(), expected, "{shown}"),
             Step::Nack(number, expected) => {
                 let wire = (self.first.unwrap() + number) as u16;

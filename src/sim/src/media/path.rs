@@ -183,7 +183,7 @@ impl Path {
         while let Some(bytes) = self.back.poll(now) {
             for packet in rtcp::packets(&bytes).flatten() {
                 if let Packet::TransportCc(feedback) = packet {
-                    self.leg.handle_feedback(now, &feedback);
+                    self.leg.handle_feedback(now, &feedback, |_, _| {});
                 }
             }
         }

@@ -47,6 +47,29 @@ fn a_key_frame_on_its_way_answers_all_requests() {
 }
 
 #[test]
+fn a_torn_picture_is_followed_by_a_key_frame_only() {
+    check(
+        1,
+        MediaKind::Video,
+        vec![
+            Want(super::Want::BEST),
+            Packet(frame(0, 10, 1, true), "+0 @3000 p1 l1 k3 m"),
+            Packet(frame(0, 11, 2, false), "+1 @6000 p2 l2 k3 m"),
+            Asks(&[]),
+            Tear,
+            Asks(&[0]),
+            Packet(frame(0, 12, 3, false), ""),
+            Tear,
+            Asks(&[]),
+            Packet(frame(0, 13, 4, true), "+2 @12000 p3 l3 k4 m"),
+            Packet(frame(0, 14, 5, false), "+3 @15000 p4 l4 k4 m"),
+            Wait(5000),
+            Asks(&[]),
+        ],
+    );
+}
+
+#[test]
 fn who_waits_asks_again() {
     check(
         1,
