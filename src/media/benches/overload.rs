@@ -18,13 +18,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use client::{Client, Send, VP8, credentials, negotiated, vp8};
-use offhook_media::{Config, Count, Drop, Limits, Node, Timeouts};
+use offhook_media::{Config, Count, Drop, Limits, Node, Timeouts, congestion};
 use offhook_types::media::{Command, Connection, Egress, Event, Ingress, Layer, OpenLeg, Want};
 use offhook_types::{LegId, MediaKind, Mid, RoomId, Ssrc, TrackId};
 
 /// Packets of one frame: 1200 bytes each, 30 frames a second are 2.3 Mbit/s at one frame a turn.
 const BURST: u64 = 8;
 const PAYLOAD: usize = 1160;
+
+/// Bits a second that any link of the bench carries.
+const OPEN: u64 = 10_000_000_000;
 
 fn main() {
     let (rooms, viewers) = (number("ROOMS", 8), number("VIEWERS", 12));
@@ -110,6 +113,8 @@ impl Stage {
                 ..Limits::default()
             },
             timeouts: Timeouts { consent: hour, setup: hour, ..Timeouts::default() },
+            // Viewers who give no feedback would be taken for narrow links.
+            congestion: congestion::Limits { start: OPEN, min: OPEN, max: OPEN },
             ..Config::default()
         };
         let node = Node::start(config, Arc::new(on_event)).unwrap();

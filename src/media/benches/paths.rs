@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use client::{Client, Send, VP8, credentials, negotiated, vp8};
-use offhook_media::{Config, Count, Node, StreamTls, Timeouts};
+use offhook_media::{Config, Count, Node, StreamTls, Timeouts, congestion};
 use offhook_types::media::{
     Command, Connection, Egress, Event, Ingress, Layer, OpenLeg, Protocol, Want,
 };
@@ -28,6 +28,9 @@ const ROOM: RoomId = RoomId(1);
 const TRACK: TrackId = TrackId(1);
 /// Packets of a frame of 1200 bytes each, 30 times a second: 2.3 Mbit/s.
 const BURST: u64 = 8;
+
+/// Bits a second that any link of the bench carries.
+const OPEN: u64 = 10_000_000_000;
 
 fn main() {
     let (viewers, span) = (number("VIEWERS", 20), Duration::from_secs(number("SECONDS", 5)));
@@ -84,6 +87,8 @@ impl Stage {
             stream_ports: vec![0],
             stream_tls: Some(StreamTls { certificate, key }),
             timeouts: Timeouts { consent: hour, setup: hour, ..Timeouts::default() },
+            // Viewers who give no feedback would be taken for narrow links.
+            congestion: congestion::Limits { start: OPEN, min: OPEN, max: OPEN },
             ..Config::default()
         };
         let node = Node::start(config, Arc::new(on_event)).unwrap();
