@@ -36,6 +36,8 @@ pub(super) struct Leg {
     pub(super) meters: Meters,
     /// Its video is left out for now, because the worker cannot do it all.
     pub(super) shed: bool,
+    /// Packets of it that were left out.
+    pub(super) left_out: u32,
     pub(super) next_report: Time,
     pub(super) next_quality: Time,
     pub(super) quality: Tally,
@@ -223,6 +225,7 @@ impl Leg {
                 resends: Bucket::new(now, RESEND_RATE),
             },
             shed: false,
+            left_out: 0,
             next_report: now,
             next_quality: now,
             quality: Tally { since: now, ..Tally::default() },
