@@ -70,7 +70,6 @@ listen = "127.0.0.1:0"
 udp_port = 0
 tcp_ports = [0]
 advertise = ["127.0.0.1"]
-tcp_ports = [0]
 "#;
 
 /// Settings over settings: tables are merged, everything else is replaced.
