@@ -5,12 +5,13 @@
 //! step.
 //! [`calls`] drives the call machine with devices that lose, repeat and reorder, [`sip`] two SIP user
 //! agents and a fork over a network that does the same, [`media`] congestion control over a link that
-//! narrows, delays and loses.
+//! narrows, delays and loses. [`rooms`] plays the scenario files of the load tool.
 
 #![deny(missing_docs)]
 
 pub mod calls;
 pub mod media;
+pub mod rooms;
 pub mod sip;
 
 use offhook_types::Time;

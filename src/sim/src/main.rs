@@ -1,13 +1,16 @@
 //! Runs seeds of a simulation: `--seed N` shows one step by step, `--from N --count M` runs many.
-//! `--world` chooses the system, `calls`, `sip` or `media`. `--table` plays the named conditions of `media`.
+//! `--world` chooses the system, `calls`, `sip` or `media`. `--table` plays the named conditions of `media`,
+//! `--scenario FILE` a scenario of the load tool from its own seed or another; it ends with 3 when a bound does not hold.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use core::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-use offhook_sim::{Failure, calls, media, sip};
+use offhook_scenario::Scenario;
+use offhook_sim::{Failure, calls, media, rooms, sip};
 use offhook_types::Time;
 
 type Run<S> = fn(u64, &mut dyn FnMut(Time, &str)) -> Result<S, Failure>;
@@ -15,12 +18,14 @@ type Run<S> = fn(u64, &mut dyn FnMut(Time, &str)) -> Result<S, Failure>;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let (mut seed, mut from, mut count, mut world) = (None, 0, 2_000, String::from("calls"));
+    let mut scenario = None;
     while let Some(flag) = args.next() {
         if flag == "--table" {
             return table(args.next().as_deref());
         }
         let text = args.next().unwrap_or_default();
         match (flag.as_str(), text.parse::<u64>().ok()) {
+            ("--scenario", _) if !text.is_empty() => scenario = Some(text),
             ("--seed", Some(value)) => seed = Some(value),
             ("--from", Some(value)) => from = value,
             ("--count", Some(value)) => count = value,
@@ -28,11 +33,15 @@ fn main() -> ExitCode {
             _ => {
                 eprintln!(
                     "usage: offhook-sim [--world calls|sip|media] [--seed N | --from N --count M]\n\
+                     \u{20}      offhook-sim --scenario FILE [--seed N]\n\
                      \u{20}      offhook-sim --table [CONDITION]"
                 );
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if let Some(file) = scenario {
+        return play(Path::new(&file), seed);
     }
     let seeds = from..from.saturating_add(count);
     match (world.as_str(), seed) {
@@ -44,6 +53,23 @@ fn main() -> ExitCode {
         (_, None) => many(calls::run, calls::Summary::add, seeds),
     }
 }
+
+/// One of the load tool's scenarios.
+fn play(file: &Path, seed: Option<u64>) -> ExitCode {
+    let scenario = match Scenario::read(file) {
+        Ok(scenario) => Scenario { seed: seed.unwrap_or(scenario.seed), ..scenario },
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let report = rooms::play(&scenario);
+    let _ = write!(std::io::stdout().lock(), "{report}");
+    if report.holds() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
+}
+
+/// A bound does not hold, as the load tool says it.
+const BROKEN: u8 = 3;
 
 /// Every condition as a table, or one of them step by step.
 fn table(only: Option<&str>) -> ExitCode {
