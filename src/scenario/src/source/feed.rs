@@ -146,7 +146,7 @@ impl Feed {
 
     fn sound(&mut self, now: Time, send: &mut dyn FnMut(&Piece<'_>)) {
         let Content::Audio(voice) = &mut self.content else { return };
-        let Some(sound) = voice.next() else { return };
+        let Some(sound) = voice.poll() else { return };
         voice.write(now, &sound, &mut self.payload);
         send(&Piece {
             layer: 0,

@@ -75,7 +75,7 @@ impl Voice {
     }
 
     /// What the next 20 ms sound like; nothing is sent for `None`.
-    pub fn next(&mut self) -> Option<Sound> {
+    pub fn poll(&mut self) -> Option<Sound> {
         self.turn();
         if self.talking {
             let onset = self.silent_for > 0;
@@ -125,7 +125,7 @@ mod tests {
         let mut voice = Voice::new(talk, dtx, 80, Rng::from_seed(1));
         let mut seen = [0; 3];
         for _ in 0..5000 {
-            let sound = voice.next();
+            let sound = voice.poll();
             seen[sound.map_or(2, |sound| usize::from(!sound.voice))] += 1;
             if let Some(sound) = sound {
                 let mut out = Vec::new();
