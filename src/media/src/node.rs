@@ -18,7 +18,7 @@ use offhook_types::{LegId, RoomId, WorkerId};
 use crate::association::Message;
 use crate::clock::Clock;
 use crate::rings::{Outbox, Waker};
-use crate::socket::{pin_thread, yield_to_others};
+use crate::socket::{pin_thread, wake_promptly, yield_to_others};
 use crate::tunnel::Tunnel;
 use crate::{Config, Snapshot, TurnCredentials};
 use assembly::Assembled;
@@ -156,6 +156,9 @@ impl Node {
             node.spawn(Kind::Worker, format!("media-{nth}"), move || {
                 if pin && let Err(error) = pin_thread(nth) {
                     tracing::warn!(worker = nth, %error, "cannot pin media worker to a core");
+                }
+                if let Err(error) = wake_promptly() {
+                    tracing::warn!(worker = nth, %error, "a media worker may have to wait for its core");
                 }
                 worker.run();
             })?;

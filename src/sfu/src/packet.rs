@@ -23,11 +23,13 @@ const PASSING: [Extension; 5] = [
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Carried<'a> {
     values: [Option<&'a [u8]>; PASSING.len()],
+    /// There is one.
+    any: bool,
 }
 
 impl<'a> Carried<'a> {
     /// Nothing.
-    pub const NONE: Self = Self { values: [None; PASSING.len()] };
+    pub const NONE: Self = Self { values: [None; PASSING.len()], any: false };
 
     /// Pick what passes from a packet's extensions, which use the publisher's ids.
     #[inline]
@@ -39,6 +41,7 @@ impl<'a> Carried<'a> {
                 && let Some(slot) = this.values.get_mut(place)
             {
                 *slot = Some(value);
+                this.any = true;
             }
         }
         this
@@ -190,27 +193,21 @@ impl Outgoing<'_> {
             timestamp: self.timestamp,
             ssrc: self.ssrc,
         };
-        // A list, since the writer may have to go through it twice and an iterator made of parts costs more than that.
-        let mut list = [(0, [].as_slice()); 2 + PASSING.len()];
-        let mut used = 0;
         let number = transport_sequence.unwrap_or_default().to_be_bytes();
-        let own = [
-            (Extension::Mid, Some(self.mid.as_bytes())),
-            (Extension::TransportCc, transport_sequence.map(|_| number.as_slice())),
-        ];
-        let passing = PASSING.into_iter().zip(self.carried.values);
-        for (extension, value) in own.into_iter().chain(passing) {
-            let is_descriptor = extension == Extension::DependencyDescriptor;
-            let value = if is_descriptor { descriptor } else { value };
-            if let Some(value) = value
-                && let Some(id) = self.ids.id(extension)
-                && let Some(place) = list.get_mut(used)
-            {
-                *place = (id, value);
-                used += 1;
+        let mut list = List { entries: [(0, &[]); 2 + PASSING.len()], used: 0 };
+        list.add(self.ids.id(Extension::Mid), self.mid.as_bytes());
+        if transport_sequence.is_some() {
+            list.add(self.ids.id(Extension::TransportCc), &number);
+        }
+        if self.carried.any {
+            for (extension, value) in PASSING.into_iter().zip(self.carried.values) {
+                let is_descriptor = extension == Extension::DependencyDescriptor;
+                if let Some(value) = if is_descriptor { descriptor } else { value } {
+                    list.add(self.ids.id(extension), value);
+                }
             }
         }
-        rtp::write_header(out, &header, list.iter().take(used).copied())
+        rtp::write_header(out, &header, list.entries.iter().take(list.used).copied())
     }
 
     /// Copy the payload and write the patch over it; its length, `None` when it does not fit.
@@ -220,6 +217,25 @@ impl Outgoing<'_> {
         place.copy_from_slice(self.payload);
         self.patch.apply(place);
         Some(self.payload.len())
+    }
+}
+
+/// The extensions of a packet. A list, since the writer may have to go through it twice, and an iterator made of parts
+/// costs more than that.
+struct List<'x> {
+    entries: [(u8, &'x [u8]); 2 + PASSING.len()],
+    used: usize,
+}
+
+impl<'x> List<'x> {
+    #[inline]
+    fn add(&mut self, id: Option<u8>, value: &'x [u8]) {
+        if let Some(id) = id
+            && let Some(place) = self.entries.get_mut(self.used)
+        {
+            *place = (id, value);
+            self.used += 1;
+        }
     }
 }
 
