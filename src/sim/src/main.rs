@@ -1,6 +1,6 @@
 //! Runs seeds of a simulation: `--seed N` shows one step by step, `--from N --count M` runs many.
 //! `--world` chooses the system, `calls`, `sip` or `media`. `--table` plays the named conditions of `media`,
-//! `--scenario FILE` a scenario of the load tool from its own seed or another; it ends with 3 when a bound does not hold.
+//! `--scenario FILE` a scenario of the load tool, from its own seed or another; it ends with 3 when a bound is broken.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
