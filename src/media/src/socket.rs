@@ -632,8 +632,9 @@ pub(crate) fn yield_to_others() -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Have the calling thread run soon after it is woken where there are more threads than cores: it asks for short slices,
-/// and the scheduler lets who wants less go first (since Linux 6.12; before, it changes nothing). Its share stays.
+/// Have the calling thread run soon after it is woken where there are more threads than cores: it asks for short
+/// slices, and the scheduler lets who wants less go first (since Linux 6.12; before, it changes nothing). Its share
+/// stays.
 pub(crate) fn wake_promptly() -> io::Result<()> {
     // SAFETY: no memory is passed; as above for the zero.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };

@@ -411,8 +411,8 @@ impl Router {
         }
     }
 
-    /// A receiver misses a packet (NACK). `pause` is how long one that is sent again is on its way: the receiver's round
-    /// trip and what it waits before, zero when unknown.
+    /// A receiver misses a packet (NACK). `pause` is how long one that is sent again is on its way: the receiver's
+    /// round trip and what it waits before, zero when unknown.
     pub fn resend(
         &mut self,
         now: Time,
@@ -466,8 +466,8 @@ impl Router {
         }
     }
 
-    /// Packets of a stream that were handed out for a receiver will not reach it: what follows cannot be shown, so nothing
-    /// goes out before a key frame, which is asked for.
+    /// Packets of a stream that were handed out for a receiver will not reach it: what follows cannot be shown, so
+    /// nothing goes out before a key frame, which is asked for.
     pub fn lose_picture(&mut self, now: Time, leg: u32, ssrc: Ssrc) {
         let Some((id, subscription)) = self.stream_mut(leg, ssrc) else { return };
         subscription.stop();

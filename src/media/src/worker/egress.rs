@@ -165,8 +165,8 @@ impl Exit {
 const RTCP_BYTES: usize = 1200;
 
 impl Core {
-    /// Feedback says that a packet did not come. Mostly the receiver has asked for it already; if its request or what was
-    /// sent for it got lost, this is sooner than its next.
+    /// Feedback says that a packet did not come. Mostly the receiver has asked for it already; if its request or what
+    /// was sent for it got lost, this is sooner than its next.
     pub(super) fn replace(&mut self, now: Time, index: u32, stream: Ssrc, sequence: u16) {
         let Some(leg) = self.leg(index) else { return };
         let mut pictures = leg.egress.iter().filter_map(|receiving| {

@@ -118,8 +118,8 @@ impl Guide {
         }
     }
 
-    /// Transport-wide feedback. How many packets it told of that were never sent, or told of before; `lose` hears of those
-    /// that are missing.
+    /// Transport-wide feedback. How many packets it told of that were never sent, or told of before; `lose` hears of
+    /// those that are missing.
     pub(super) fn handle_feedback(
         &mut self,
         now: Time,

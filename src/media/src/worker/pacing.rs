@@ -239,8 +239,8 @@ impl Core {
         Time::MAX
     }
 
-    /// Do without the pictures of which something is lost, before the receiver asks for it in vain: what follows waits for
-    /// a key frame.
+    /// Do without the pictures of which something is lost, before the receiver asks for it in vain: what follows waits
+    /// for a key frame.
     #[cold]
     fn give_up(&mut self, now: Time, index: u32) {
         let Some(guide) = self.exit.outs.get_mut(index as usize).and_then(|o| o.guide.as_mut())

@@ -68,8 +68,9 @@ impl Core {
         codec.is_some_and(|(codec, _)| codec.codec.kind() == MediaKind::Video)
     }
 
-    /// A worker with too much to do forwards no video of a leg. Some of it is opened all the same: a packet carries 16 bits
-    /// of its number, and after 2^15 packets that nobody counted none would be authentic any more (RFC 3711 §3.3.1).
+    /// A worker with too much to do forwards no video of a leg. Some of it is opened all the same: a packet carries 16
+    /// bits of its number, and after 2^15 packets that nobody counted none would be authentic any more (RFC 3711
+    /// §3.3.1).
     fn leave_out(&mut self, index: u32, packet: &[u8]) {
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let Some(leg) = leg else { return };
