@@ -1,8 +1,8 @@
 //! A virtual caller: a light client of our own on `offhook-rtc`, which decodes nothing, so that a thousand fit
 //! into one process.
 //!
-//! [`session`] is one peer connection as a machine over [`transport`] (ICE, DTLS, SRTP, data
-//! channels), with what it sends ([`send`]) and receives (`offhook_scenario::receive`); [`leg`] moves
+//! [`session`] is one connection as a machine over a [`transport`] (a peer connection with ICE, DTLS, SRTP and data
+//! channels, or QUIC), with what it sends ([`send`]) and receives (`offhook_scenario::receive`); [`leg`] moves
 //! datagrams into it, over a [`wire`] and perhaps a [`road`] that loses and delays them. How a caller gets a session
 //! is a door's business (`crate::door`).
 

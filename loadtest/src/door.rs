@@ -1,9 +1,10 @@
-//! How callers come in: [`whip`] (WHIP and WHEP), [`livekit`] (the LiveKit client protocol) and [`client`] (our own
-//! client protocol, which leads through it). A door gets a participant its peer connections and keeps them until it is
-//! time to leave.
+//! How callers come in: [`whip`] (WHIP and WHEP), [`livekit`] (the LiveKit client protocol), [`client`] (our own
+//! client protocol, which leads through it) and [`quic`] (native clients). A door gets a participant its connections
+//! and keeps them until it is time to leave.
 
 pub mod client;
 pub mod livekit;
+pub mod quic;
 mod socket;
 pub mod whip;
 
@@ -25,6 +26,7 @@ use crate::caller::road::{Driver, Road};
 use crate::caller::send::Outgoing;
 use crate::caller::session::{Session, Setup};
 use crate::caller::transport::Identity;
+use crate::caller::transport::peer::Peer;
 use crate::caller::wire::{Stream, Wire};
 use crate::token;
 
@@ -58,7 +60,7 @@ pub struct Target {
     pub whep: String,
     /// LiveKit server, `ws` or `http`.
     pub livekit: String,
-    /// Our client protocol, `http`.
+    /// Our client protocol, and where native clients ask for their port; `http`.
     pub client: String,
     /// The machine that media goes to.
     pub address: IpAddr,
@@ -179,6 +181,7 @@ async fn visit_once(
             livekit::visit(&mut visitor, &mut leave, (&stage.target.livekit, &token)).await
         }
         DoorName::Client => client::visit(&mut visitor, &mut leave).await,
+        DoorName::Quic => quic::visit(&mut visitor, &mut leave).await,
     }
 }
 
@@ -213,9 +216,10 @@ impl Visitor<'_> {
         messages: Option<Messages>,
     ) -> Result<Leg> {
         let identity = self.stage.identity.clone();
+        let (local, rng) = (offerer.local.clone(), self.fork());
+        let transport = Peer::new(identity.clone(), local, messages.is_some(), rng);
         let setup = Setup {
-            identity: identity.clone(),
-            local: offerer.local.clone(),
+            transport: Box::new(transport),
             outgoing,
             messages,
             feedback: self.group.feedback,
@@ -249,7 +253,7 @@ pub async fn all_up(legs: &mut [Leg]) -> Result<()> {
     Ok(())
 }
 
-/// Until it is time to leave, or a peer connection is over, which is an error.
+/// Until it is time to leave, or a connection is over, which is an error.
 pub async fn stay(legs: &mut [Leg], leave: &mut Leave) -> Result<()> {
     let over = futures_util::future::select_all(legs.iter_mut().map(|leg| Box::pin(leg.over())));
     tokio::select! {

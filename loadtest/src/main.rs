@@ -2,10 +2,10 @@
 //!
 //! `offhook-loadtest run FILE` plays a scenario (`loadtest/scenarios`): it starts a server of its own or aims at one,
 //! lets participants in ([`door`]), each a light client of our own ([`caller`]), and reports what arrived, how
-//! late, and what it cost the server. `quic` lets native clients meet; `video` does one scenario with the `webrtc`
-//! crate, a stack that shares no code with the server; `link` impairs the datagrams of clients that are not ours;
-//! `carrier` is the far end of phone calls, and `phone` places many; `floor` is a minimal relay to hold ours
-//! against, and with the feature `standin` there is another SFU and `compare`. Everything is bounded in count and time.
+//! late, and what it cost the server. `video` does one scenario with the `webrtc` crate, a stack that shares no code
+//! with the server; `link` impairs the datagrams of clients that are not ours; `carrier` is the far end of phone calls,
+//! and `phone` places many; `floor` is a minimal relay to hold ours against, and with the feature `standin` there is
+//! another SFU and `compare`. Everything is bounded in count and time.
 
 mod caller;
 mod carrier;
@@ -15,7 +15,6 @@ mod minimal;
 mod phone;
 mod process;
 mod proxy;
-mod quic;
 mod report;
 mod run;
 mod server;
@@ -51,8 +50,6 @@ enum Command {
     Phone(phone::Load),
     /// A minimal relay loop by itself: the floor under every relay.
     Floor(minimal::Options),
-    /// A publisher and a player, over QUIC or through the `webrtc` crate.
-    Quic(quic::Pair),
     /// A small SFU on the str0m crate that speaks WHIP and WHEP, to be measured like ours.
     #[cfg(feature = "standin")]
     Standin(standin::Options),
@@ -117,7 +114,6 @@ fn main() -> Result<ExitCode> {
             Command::Carrier(options) => carrier::run(options).await,
             Command::Phone(load) => phone::run(load).await,
             Command::Floor(options) => minimal::run(&options),
-            Command::Quic(pair) => quic::run(pair).await,
             #[cfg(feature = "standin")]
             Command::Standin(options) => standin::run(options).await,
             #[cfg(feature = "standin")]

@@ -30,6 +30,8 @@ pub struct Report {
     pub measured: [u32; 2],
     /// Sums over the seconds that count.
     pub totals: Totals,
+    /// The same for each way in.
+    pub paths: Vec<PathTotals>,
     /// The scenario's bounds.
     pub verdicts: Vec<Verdict>,
     /// Every second of the run.
@@ -100,6 +102,8 @@ pub struct Totals {
     pub messages: MessageTotals,
     /// User and system time of the server per forwarded packet, in microseconds.
     pub cpu_us_per_packet: Option<f64>,
+    /// Of this, time of the threads that end QUIC, for each packet that came over QUIC.
+    pub quic_us_per_packet: Option<f64>,
     /// The server's share of one core.
     pub cpu_cores: Option<f64>,
     /// Resident memory of the server at the end.
@@ -108,6 +112,33 @@ pub struct Totals {
     pub memory_kib_per_participant: Option<f64>,
     /// This process's own share of one core: near the machine's cores, its figures are of itself.
     pub caller_cores: f64,
+}
+
+/// Sums over those who receive through one door, over one wire and link.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PathTotals {
+    /// Door, wire and link.
+    pub path: String,
+    /// Who receives over it.
+    pub receivers: u32,
+    /// Packets that reached them.
+    pub received: u64,
+    /// Packets that they found missing and that did not come later.
+    pub lost: u64,
+    /// Share of what they expected.
+    pub loss: Option<f64>,
+    /// Packets that came by retransmission.
+    pub repaired: u64,
+    /// From the sender.
+    pub delay_ms: Option<Quantiles>,
+    /// From knocking to the first picture or sound.
+    pub first_ms: Option<Quantiles>,
+    /// Frames shown per second and video stream.
+    pub fps: Option<f64>,
+    /// Freezes.
+    pub freezes: u64,
+    /// Payload kilobits that each got.
+    pub kbps_per_receiver: f64,
 }
 
 /// Data messages.
@@ -210,7 +241,7 @@ pub struct Person {
     pub frozen_share: f64,
     /// Delay at the median and the 99th percentile.
     pub delay_ms: Option<[f64; 2]>,
-    /// Last round trip of a connectivity check.
+    /// The round trip as its transport measured it last.
     pub rtt_ms: f64,
     /// Received payload kilobits, each second of the run.
     pub kbps: Vec<f32>,

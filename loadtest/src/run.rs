@@ -251,6 +251,7 @@ impl Play {
             started_at,
             measured,
             totals,
+            paths: self.book.paths(measured),
             verdicts,
             seconds: self.book.seconds(),
             participants: self.book.people(measured),

@@ -70,6 +70,9 @@ listen = "127.0.0.1:0"
 udp_port = 0
 tcp_ports = [0]
 advertise = ["127.0.0.1"]
+[quic]
+connections = 5000
+connections_per_address = 5000
 "#;
 
 /// Settings over settings: tables are merged, everything else is replaced.

@@ -1,17 +1,20 @@
-//! What a description of the server's came to.
+//! What the server and we agreed on, by descriptions or as it said.
 
 use std::collections::HashMap;
 
 use offhook_types::media::Extensions;
 use offhook_types::{Codec, Mid, PayloadType, Ssrc};
 
-use super::transport::Remote;
+use super::transport::peer::Remote;
+use super::transport::quic::Flows;
 
-/// One bundle's agreement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One transport's agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Agreed {
-    /// The server's half of the transport.
-    pub remote: Remote,
+    /// The server's half of a peer connection; nothing over QUIC.
+    pub remote: Option<Remote>,
+    /// Over QUIC, the flows of the server's streams.
+    pub flows: Flows,
     /// Header extension ids.
     pub extensions: Extensions,
     /// Codecs by payload type.

@@ -50,7 +50,7 @@ impl Messages {
     }
 
     /// Send what is due.
-    pub fn poll(&mut self, now: Time, transport: &mut Transport) {
+    pub fn poll(&mut self, now: Time, transport: &mut dyn Transport) {
         let Some(every) = self.plan.every.filter(|_| self.due <= now) else { return };
         self.due = now + every;
         self.number += 1;

@@ -1,12 +1,11 @@
 //! The caller's side of session descriptions: offers as a browser would write them with what a caller needs, and the
 //! server's answers read.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use offhook_scenario::{H264_MODE_1, WireName};
-use offhook_types::media::{DtlsRole, Extension, Extensions, Fingerprint, IceCredentials};
+use offhook_types::media::{DtlsRole, Extension, Fingerprint, IceCredentials};
 use offhook_types::{Codec, MediaKind, Mid, PayloadType, Rng};
 use offhook_wire::sdp::{
     Candidate, CandidateAddress, CandidateTransport, Direction, Encoding, ExtensionName, Extmap,
@@ -16,7 +15,7 @@ use offhook_wire::sdp::{
 
 use super::agreed::Agreed;
 use super::send::Outgoing;
-use super::transport::Remote;
+use super::transport::peer::Remote;
 
 /// Payload types and header extensions as Chromium numbers them.
 const OPUS: (u8, Codec) = (111, Codec::Opus);
@@ -225,15 +224,7 @@ pub fn read(text: &str, wire: WireName) -> Result<Agreed> {
         },
         candidates,
     };
-    let mut agreed = Agreed {
-        remote,
-        extensions: Extensions::default(),
-        codecs: Vec::new(),
-        rtx: Vec::new(),
-        repairs: HashMap::new(),
-        taken: Vec::new(),
-        transport_feedback: false,
-    };
+    let mut agreed = Agreed { remote: Some(remote), ..Agreed::default() };
     live().for_each(|section| note(&mut agreed, section));
     Ok(agreed)
 }

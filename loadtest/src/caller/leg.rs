@@ -1,4 +1,4 @@
-//! A peer connection with its wire: the task that moves datagrams and time into a [`Session`] and tells its figures
+//! A connection with its wire: the task that moves datagrams and time into a [`Session`] and tells its figures
 //! every second.
 
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 /// tokio's timers count in milliseconds.
 const TICK: Duration = Duration::from_millis(1);
 
-/// What a door tells its peer connection.
+/// What a door tells its connection.
 pub enum Control {
     /// The server described its side.
     Agree(Box<Agreed>),
@@ -44,7 +44,7 @@ pub struct News {
 /// What happened.
 #[derive(Debug)]
 pub enum What {
-    /// A peer connection's second.
+    /// A connection's second.
     Figures(Box<Figures>),
     /// Everything that was asked for at the door is up; since it was asked for.
     Joined(Duration),
@@ -77,7 +77,7 @@ impl Observer {
     }
 }
 
-/// A running peer connection.
+/// A running connection.
 pub struct Leg {
     control: mpsc::UnboundedSender<Control>,
     state: watch::Receiver<State>,
@@ -131,6 +131,11 @@ pub async fn told(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|flag| *flag).await;
 }
 
+/// A wire that is broken stays so; the session ends by its own timers, or its door's.
+async fn rest() {
+    tokio::time::sleep(TICK * 100).await;
+}
+
 struct Run {
     session: Session,
     wire: Wire,
@@ -160,7 +165,7 @@ impl Run {
             tokio::select! {
                 received = self.wire.receive(&mut buffer) => match received {
                     Ok((len, from)) => self.take(&mut buffer, len, from),
-                    Err(_) => self.rest().await,
+                    Err(_) => rest().await,
                 },
                 () = &mut timer => {}
                 Some(control) = controls.recv() => self.obey(control),
@@ -207,11 +212,6 @@ impl Run {
     fn tell_state(&self) {
         let state = self.session.state();
         self.told.send_if_modified(|told| std::mem::replace(told, state) != state);
-    }
-
-    /// A wire that is broken stays so; the session ends by its own timers.
-    async fn rest(&self) {
-        tokio::time::sleep(TICK * 100).await;
     }
 
     fn now(&self) -> Time {

@@ -1,8 +1,9 @@
-//! A participant's link under real datagrams: everything that its peer connections send and receive goes through one
+//! A participant's link under real datagrams: everything that its connections send and receive goes through one
 //! [`Link`] for each direction, as through one access line.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ const LONGEST: usize = 2048;
 /// A datagram on its way.
 #[derive(Debug, Clone)]
 pub struct Parcel {
-    /// Which peer connection it belongs to.
+    /// Which connection it belongs to.
     pub flow: usize,
     /// The server's address.
     pub peer: SocketAddr,
@@ -114,7 +115,8 @@ pub struct Driver {
     legs: Arc<std::sync::atomic::AtomicUsize>,
 }
 
-/// What one peer connection holds of it.
+/// What one connection holds of it.
+#[derive(Debug)]
 pub struct Lane {
     flow: usize,
     outgoing: mpsc::Sender<Parcel>,
@@ -130,7 +132,7 @@ impl Driver {
         Self { outgoing, joins, legs: Arc::default() }
     }
 
-    /// One more peer connection, over this socket. They are numbered as they come.
+    /// One more connection, over this socket. They are numbered as they come.
     pub fn lane(&self, socket: UdpSocket) -> Lane {
         let (arrived, incoming) = mpsc::channel(WAITING);
         let _ = self.joins.send((Arc::new(socket), arrived));
@@ -149,6 +151,11 @@ impl Lane {
     /// The next datagram out of the link.
     pub async fn receive(&mut self) -> Option<Parcel> {
         self.incoming.recv().await
+    }
+
+    /// The next one, or the task is woken when it comes.
+    pub fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Option<Parcel>> {
+        self.incoming.poll_recv(context)
     }
 
     /// The next one if it is there.
@@ -190,7 +197,7 @@ async fn drive(
     }
 }
 
-/// Move what a socket receives into the link, until the peer connection is gone.
+/// Move what a socket receives into the link, until the connection is gone.
 async fn read(
     flow: usize,
     socket: Arc<UdpSocket>,

@@ -8,7 +8,7 @@ use offhook_scenario::histogram::Histogram;
 use super::data::Talked;
 use super::send::Volume;
 
-/// Of one peer connection, since the previous ones.
+/// Of one connection, since the previous ones.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     /// What was sent: sound, pictures.
@@ -19,11 +19,11 @@ pub struct Figures {
     pub delays: Histogram,
     /// Bytes of RTP that came, headers and repairs included.
     pub wire_bytes: u64,
-    /// Datagrams that did not authenticate.
+    /// Datagrams that did not authenticate or mean nothing.
     pub rejected: u64,
     /// From the beginning to where media may flow; `None` before.
     pub up_after: Option<Duration>,
-    /// The last round trip of a connectivity check.
+    /// The round trip as the transport measured it last.
     pub rtt: Duration,
     /// What the server says that we may send it, where it says so.
     pub estimate_bps: Option<u64>,

@@ -72,8 +72,8 @@ pub struct Volume {
 pub struct Way<'a> {
     /// Payload types and header extensions.
     pub agreed: &'a Agreed,
-    /// Protects and sends.
-    pub transport: &'a mut Transport,
+    /// Sends.
+    pub transport: &'a mut dyn Transport,
     /// Shared by all tracks of the transport.
     pub sending: &'a mut Sending,
 }
@@ -187,7 +187,7 @@ impl Layer {
         let named = u64::from(self.info.packets) < NAMED;
         let level = envelope.level.map(|level| [level]);
         let payload = &way.sending.scratch;
-        let sent = way.transport.send_rtp(self.sequence, payload, |out| {
+        let sent = way.transport.send_rtp((self.ssrc, self.sequence), payload, &mut |out| {
             let rid = self.rid.as_ref().filter(|_| named);
             let values = [
                 (Extension::Mid, named.then(|| envelope.mid.as_str().as_bytes())),
@@ -230,7 +230,8 @@ impl Layer {
         payload.clear();
         payload.extend_from_slice(&offhook_rtc::rtx::prefix(sequence));
         payload.extend_from_slice(&sent.payload);
-        way.transport.send_rtp(self.rtx_sequence, &way.sending.scratch, |out| {
+        let numbers = (header.ssrc, self.rtx_sequence);
+        way.transport.send_rtp(numbers, &way.sending.scratch, &mut |out| {
             let rid = self.rid.as_ref().map(|rid| rid.as_str().as_bytes());
             let values = [
                 (Extension::Mid, Some(envelope.mid.as_str().as_bytes())),

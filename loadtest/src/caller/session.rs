@@ -1,4 +1,4 @@
-//! One peer connection of a caller as a machine: what it sends, what it receives, and the RTCP between. Datagrams and
+//! One connection of a caller as a machine: what it sends, what it receives, and the RTCP between. Datagrams and
 //! time go in, datagrams come out through the transport's outbox, figures through [`Session::sample`].
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use offhook_rtc::twcc::Recorder;
 use offhook_scenario::figures::{StreamFigures, Told};
 use offhook_scenario::receive::Incoming;
-use offhook_types::media::{Extension, IceCredentials};
+use offhook_types::media::Extension;
 use offhook_types::{Mid, PayloadType, Rng, Ssrc, Time};
 use offhook_wire::rtcp::{self, ReportBlock, Writer};
 use offhook_wire::rtp;
@@ -17,7 +17,7 @@ use super::agreed::Agreed;
 use super::data::Messages;
 use super::sample::Figures;
 use super::send::{Outgoing, Sending, Way};
-use super::transport::{Identity, Opened, State, Transport};
+use super::transport::{Opened, State, Transport};
 
 /// Between two reports (RFC 3550 §6.2 at these rates and RFC 4585 §3.4 allow more).
 const REPORTS: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ const RTT: Duration = Duration::from_millis(100);
 
 /// The machine.
 pub struct Session {
-    transport: Transport,
+    transport: Box<dyn Transport>,
     agreed: Option<Agreed>,
     outgoing: Vec<Outgoing>,
     incoming: HashMap<u32, Incoming>,
@@ -50,10 +50,8 @@ pub struct Session {
 
 /// How to begin.
 pub struct Setup {
-    /// What all callers share.
-    pub identity: Identity,
-    /// Ours.
-    pub local: IceCredentials,
+    /// What moves its packets.
+    pub transport: Box<dyn Transport>,
     /// What it publishes.
     pub outgoing: Vec<Outgoing>,
     /// Data messages to send and to hear.
@@ -65,12 +63,10 @@ pub struct Setup {
 }
 
 impl Session {
-    /// One that waits for the server's description.
-    pub fn new(now: Time, mut setup: Setup) -> Self {
-        let rng = Rng::from_seed(setup.rng.next_u64());
-        let wants_data = setup.messages.is_some();
+    /// One that waits for the server's description, of somebody who knocked at `now`.
+    pub fn new(now: Time, setup: Setup) -> Self {
         Self {
-            transport: Transport::new(setup.identity, setup.local, wants_data, rng),
+            transport: setup.transport,
             agreed: None,
             outgoing: setup.outgoing,
             incoming: HashMap::new(),
@@ -91,7 +87,7 @@ impl Session {
 
     /// The server described its side, for the first time or anew.
     pub fn agree(&mut self, now: Time, agreed: Agreed) {
-        self.transport.connect(now, agreed.remote.clone());
+        self.transport.agree(now, &agreed);
         if self.feedback && self.twcc.is_none() {
             self.twcc = Some(Recorder::new(self.own()));
         }
@@ -100,6 +96,7 @@ impl Session {
             self.start(now);
         }
         self.transport.handle_timeout(now);
+        self.after_transport(now);
     }
 
     /// The server names more addresses.
@@ -136,13 +133,13 @@ impl Session {
         if self.up_at.is_none() {
             return;
         }
-        let (transport, sending) = (&mut self.transport, &mut self.sending);
+        let (transport, sending) = (&mut *self.transport, &mut self.sending);
         let mut way = Way { agreed, transport, sending };
         for outgoing in &mut self.outgoing {
             outgoing.poll(now, &mut way);
         }
         if let Some(messages) = &mut self.messages {
-            messages.poll(now, &mut self.transport);
+            messages.poll(now, &mut *self.transport);
         }
         self.ask(now);
         self.report_arrivals(now);
@@ -172,7 +169,7 @@ impl Session {
 
     /// Datagrams to send.
     pub fn out(&mut self) -> &mut super::outbox::Outbox {
-        &mut self.transport.out
+        self.transport.out()
     }
 
     /// Say goodbye.
@@ -184,7 +181,7 @@ impl Session {
     pub fn sample(&mut self, now: Time) -> Figures {
         let mut figures = std::mem::take(&mut self.figures);
         figures.sent = std::mem::take(&mut self.sending.volumes);
-        figures.rejected = std::mem::take(&mut self.transport.rejected);
+        figures.rejected = self.transport.take_rejected();
         figures.up_after = self.up_at.map(|at| at.since(self.began));
         figures.rtt = self.transport.rtt();
         figures.messages = self.messages.as_mut().map(Messages::take).unwrap_or_default();
@@ -284,7 +281,7 @@ impl Session {
                 rtcp::Packet::Nack(nack) => {
                     let of = self.outgoing.iter_mut().find(|outgoing| outgoing.has(nack.media));
                     if let Some(outgoing) = of {
-                        let (transport, sending) = (&mut self.transport, &mut self.sending);
+                        let (transport, sending) = (&mut *self.transport, &mut self.sending);
                         let mut way = Way { agreed, transport, sending };
                         outgoing.repair(nack.media, nack.sequences(), &mut way);
                     }
@@ -306,7 +303,7 @@ impl Session {
         for incoming in self.incoming.values_mut() {
             if let Some(wanted) = incoming.poll(now, rtt) {
                 let media = incoming.ssrc;
-                self.transport.send_rtcp(|out| {
+                self.transport.send_rtcp(&mut |out| {
                     let mut writer = Writer::new(out);
                     if !wanted.missing.is_empty() {
                         writer.nack(own, media, wanted.missing.iter().copied())?;
@@ -324,7 +321,7 @@ impl Session {
 
     fn report_arrivals(&mut self, now: Time) {
         let Some(twcc) = &mut self.twcc else { return };
-        while self.transport.send_rtcp(|out| twcc.poll(now, out)).is_some() {}
+        while self.transport.send_rtcp(&mut |out| twcc.poll(now, out)).is_some() {}
     }
 
     fn report(&mut self, now: Time) {
@@ -344,7 +341,7 @@ impl Session {
         let ntp = ntp(now);
         for (ssrc, info) in self.outgoing.iter().flat_map(Outgoing::reports) {
             let info = rtcp::SenderInfo { ntp, ..info };
-            self.transport.send_rtcp(|out| {
+            self.transport.send_rtcp(&mut |out| {
                 let mut writer = Writer::new(out);
                 writer.sender_report(ssrc, &info, &[])?;
                 writer.cname(ssrc, "load")?;
@@ -352,7 +349,7 @@ impl Session {
             });
         }
         for some in blocks.chunks(BLOCKS) {
-            self.transport.send_rtcp(|out| {
+            self.transport.send_rtcp(&mut |out| {
                 let mut writer = Writer::new(out);
                 writer.receiver_report(own, some)?;
                 Some(writer.len())

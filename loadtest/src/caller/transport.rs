@@ -1,40 +1,23 @@
-//! A caller's transport: connectivity checks, DTLS, SRTP and data channels, made of the pieces of
-//! `offhook-rtc` seen from the client's side. A machine: datagrams come in with their time, and go out through
-//! an [`Outbox`].
+//! What moves a session's packets, behind one small interface: a peer connection as browsers have it ([`peer`]),
+//! over UDP or TCP, or a QUIC connection ([`quic`]). Machines: what a wire received comes in with its time, and what is
+//! to be sent goes out through an [`Outbox`].
 
-use std::collections::VecDeque;
+pub mod peer;
+pub mod quic;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use offhook_rtc::dtls::{self, Certificate, Dtls};
-use offhook_rtc::sctp::{self, Sctp};
-use offhook_rtc::srtp::{Protect, Unprotect};
-use offhook_types::media::{DataKind, DtlsRole, Fingerprint, IceCredentials};
-use offhook_types::{Rng, Time};
-use offhook_wire::demux::Kind;
+use offhook_rtc::dtls::Certificate;
+use offhook_types::media::DataKind;
+use offhook_types::{Ssrc, Time};
 
-use super::ice::Ice;
+use super::agreed::Agreed;
 use super::outbox::Outbox;
 
-/// Bytes that protection adds at most.
-const OVERHEAD: usize = 32;
+/// Longest packet that is written; what one leg receives is no longer.
 const LONGEST: usize = 1500;
-/// As WebRTC stacks announce it.
-pub const MAX_MESSAGE: usize = 65_536;
-
-/// The server's half.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// Its ICE credentials.
-    pub ice: IceCredentials,
-    /// Of its certificate.
-    pub fingerprint: Fingerprint,
-    /// The side that we take in DTLS.
-    pub role: DtlsRole,
-    /// Where it listens.
-    pub candidates: Vec<SocketAddr>,
-}
 
 /// What every caller of a process shares.
 #[derive(Clone)]
@@ -55,7 +38,7 @@ impl Identity {
 /// What a datagram held, plain in the caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// So many bytes of RTP, with the sequence number unwrapped by SRTP's rollover counter.
+    /// So many bytes of RTP.
     Rtp(usize),
     /// So many bytes of RTCP.
     Rtcp(usize),
@@ -74,256 +57,58 @@ pub enum State {
     Over(&'static str),
 }
 
-/// The machine.
-pub struct Transport {
-    identity: Identity,
-    ice: Ice,
-    remote: Option<Remote>,
-    dtls: Option<Dtls>,
-    dtls_due: Time,
-    protect: Option<Protect>,
-    unprotect: Option<Unprotect>,
-    wants_data: bool,
-    sctp: Option<Sctp>,
-    state: State,
-    buffer: Vec<u8>,
-    messages: VecDeque<(DataKind, Vec<u8>)>,
-    /// Datagrams that do not authenticate or mean nothing.
-    pub rejected: u64,
-    /// To be sent.
-    pub out: Outbox,
-}
+/// Writes a header or a whole compound to the front of a buffer, and answers its length; nothing if it does not fit.
+pub type Write<'a> = &'a mut dyn FnMut(&mut [u8]) -> Option<usize>;
 
-impl Transport {
-    /// One that waits for [`Transport::connect`].
-    pub fn new(identity: Identity, local: IceCredentials, wants_data: bool, rng: Rng) -> Self {
-        Self {
-            identity,
-            ice: Ice::new(local, rng),
-            remote: None,
-            dtls: None,
-            dtls_due: Time::MAX,
-            protect: None,
-            unprotect: None,
-            wants_data,
-            sctp: None,
-            state: State::Connecting,
-            buffer: Vec::new(),
-            messages: VecDeque::new(),
-            rejected: 0,
-            out: Outbox::default(),
-        }
-    }
-
-    /// The server's half is known. Later descriptions of the same connection change nothing.
-    pub fn connect(&mut self, now: Time, remote: Remote) {
-        if self.remote.is_none() {
-            self.ice.connect(now, &remote.ice, &remote.candidates);
-            self.remote = Some(remote);
-        }
-    }
-
-    /// The server names more addresses.
-    pub fn candidates(&mut self, now: Time, candidates: &[SocketAddr]) {
-        if let Some(remote) = self.remote.as_ref().filter(|_| self.ice.selected().is_none()) {
-            self.ice.connect(now, &remote.ice, candidates);
-            self.ice.poll(now, &mut self.out);
-        }
-    }
+/// The machine. What it says beyond packets is for those that have it: a transport without data messages refuses them.
+pub trait Transport: Send {
+    /// The server described its side, for the first time or anew.
+    fn agree(&mut self, now: Time, agreed: &Agreed);
 
     /// Where it is in its life.
-    pub fn state(&self) -> State {
-        self.state
-    }
+    fn state(&self) -> State;
 
-    /// The last round trip of a connectivity check.
-    pub fn rtt(&self) -> Duration {
-        self.ice.rtt()
-    }
+    /// The round trip as it was measured last; zero before.
+    fn rtt(&self) -> Duration;
 
-    /// Takes a datagram; what it held for the caller is in `plain`, which is as long as the datagram at least.
-    pub fn handle(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        packet: &[u8],
-        plain: &mut [u8],
-    ) -> Opened {
-        match Kind::of(packet) {
-            Some(Kind::Stun) => {
-                if self.ice.handle(now, from, packet, &mut self.out) {
-                    self.shake_hands(now);
-                }
-            }
-            Some(Kind::Dtls) => {
-                if let Some(dtls) = &mut self.dtls {
-                    dtls.handle_packet(now, packet);
-                    self.poll(now);
-                }
-            }
-            Some(Kind::Rtp) => {
-                let opened = self.unprotect.as_mut().map(|u| u.unprotect_rtp(packet, plain));
-                match opened {
-                    Some(Ok(opened)) => return Opened::Rtp(opened.len),
-                    _ => self.rejected += 1,
-                }
-            }
-            Some(Kind::Rtcp) => {
-                let opened = self.unprotect.as_mut().map(|u| u.unprotect_rtcp(packet, plain));
-                match opened {
-                    Some(Ok(len)) => return Opened::Rtcp(len),
-                    _ => self.rejected += 1,
-                }
-            }
-            None => self.rejected += 1,
-        }
-        Opened::Nothing
-    }
+    /// Takes what the wire received; what it held for the caller is in `plain`, which is as long at least.
+    fn handle(&mut self, now: Time, from: SocketAddr, packet: &[u8], plain: &mut [u8]) -> Opened;
+
+    /// Send an RTP packet of a stream: `write` puts a header in front, `payload` follows. The sequence number is
+    /// unwrapped. The length of what is sent.
+    fn send_rtp(&mut self, numbers: (Ssrc, u64), payload: &[u8], write: Write<'_>)
+    -> Option<usize>;
+
+    /// Send the compound that `write` makes.
+    fn send_rtcp(&mut self, write: Write<'_>) -> Option<usize>;
+
+    /// To be sent.
+    fn out(&mut self) -> &mut Outbox;
+
+    /// Packets since the last call that do not authenticate or mean nothing.
+    fn take_rejected(&mut self) -> u64;
+
+    /// The server names more addresses.
+    fn candidates(&mut self, _now: Time, _candidates: &[SocketAddr]) {}
 
     /// Lets time pass.
-    pub fn handle_timeout(&mut self, now: Time) {
-        self.ice.poll(now, &mut self.out);
-        if self.ice.is_lost(now) && self.state == State::Up {
-            self.state = State::Over("the server went silent");
-        }
-        if self.dtls_due <= now
-            && let Some(dtls) = &mut self.dtls
-        {
-            dtls.handle_timeout(now);
-            self.poll(now);
-        }
-        if let Some(sctp) = &mut self.sctp
-            && sctp.next_timeout().is_some_and(|due| due <= now)
-        {
-            sctp.handle_timeout(now);
-            self.poll(now);
-        }
-    }
+    fn handle_timeout(&mut self, _now: Time) {}
 
     /// When to call [`Transport::handle_timeout`].
-    pub fn next_timeout(&self) -> Time {
-        let sctp = self.sctp.as_ref().and_then(Sctp::next_timeout).unwrap_or(Time::MAX);
-        self.ice.next_timeout().min(self.dtls_due).min(sctp)
-    }
-
-    /// Protect and send an RTP packet: `write` puts a header in front and answers its length, `payload` follows. The
-    /// length of what is sent.
-    pub fn send_rtp(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        write: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Option<usize> {
-        let (to, protect) = (self.ice.selected()?, self.protect.as_mut()?);
-        self.out.write(to, LONGEST.max(payload.len() + 200), |out| {
-            let header = write(out)?;
-            protect.protect_rtp(sequence, header, payload, out)
-        })
-    }
-
-    /// Protect and send the compound that `write` makes.
-    pub fn send_rtcp(&mut self, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<usize> {
-        let (to, protect) = (self.ice.selected()?, self.protect.as_mut()?);
-        self.out.write(to, LONGEST, |out| {
-            let room = out.len().saturating_sub(OVERHEAD);
-            let len = write(&mut out[..room])?;
-            protect.protect_rtcp(len, out)
-        })
+    fn next_timeout(&self) -> Time {
+        Time::MAX
     }
 
     /// Send a data message. False when it cannot be sent now.
-    pub fn send_message(&mut self, now: Time, kind: DataKind, payload: &[u8]) -> bool {
-        let sent = self.sctp.as_mut().is_some_and(|sctp| sctp.send(kind, payload).is_ok());
-        self.poll(now);
-        sent
+    fn send_message(&mut self, _now: Time, _kind: DataKind, _payload: &[u8]) -> bool {
+        false
     }
 
     /// The next data message that came.
-    pub fn next_message(&mut self) -> Option<(DataKind, Vec<u8>)> {
-        self.messages.pop_front()
+    fn next_message(&mut self) -> Option<(DataKind, Vec<u8>)> {
+        None
     }
 
     /// Say goodbye.
-    pub fn close(&mut self, now: Time) {
-        if let Some(dtls) = &mut self.dtls {
-            dtls.close(now);
-            self.poll(now);
-        }
-    }
-
-    fn shake_hands(&mut self, now: Time) {
-        let Some(remote) = &self.remote else { return };
-        let setup = dtls::Setup {
-            certificate: self.identity.certificate.clone(),
-            role: remote.role,
-            peer: remote.fingerprint,
-            base: self.identity.base,
-        };
-        self.dtls = Some(Dtls::new(now, setup));
-        self.poll(now);
-    }
-
-    fn poll(&mut self, now: Time) {
-        loop {
-            self.poll_dtls(now);
-            let mut moved = false;
-            while let Some(output) = self.sctp.as_mut().and_then(|sctp| sctp.poll(now)) {
-                match output {
-                    sctp::Output::Packet(packet) => {
-                        moved |= self.dtls.as_mut().is_some_and(|dtls| dtls.send(now, &packet));
-                    }
-                    sctp::Output::Message { kind, payload } => {
-                        self.messages.push_back((kind, payload));
-                    }
-                    sctp::Output::Opened(_) | sctp::Output::Closed => {}
-                }
-            }
-            if !moved {
-                return;
-            }
-        }
-    }
-
-    fn poll_dtls(&mut self, now: Time) {
-        let Some(to) = self.ice.selected() else { return };
-        while let Some(dtls) = &mut self.dtls {
-            match dtls.poll(&mut self.buffer) {
-                dtls::Output::Packet(packet) => self.out.push(to, packet),
-                dtls::Output::Connected(connected) => self.connected(now, connected),
-                dtls::Output::Data(data) => {
-                    if let Some(sctp) = &mut self.sctp {
-                        sctp.handle_packet(now, data);
-                    }
-                }
-                dtls::Output::Refused(_) => self.state = State::Over("the handshake failed"),
-                dtls::Output::Closed => self.state = State::Over("the server closed"),
-                dtls::Output::Timeout(due) => {
-                    self.dtls_due = due;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn connected(&mut self, now: Time, connected: dtls::Connected) {
-        let keys = connected.keys;
-        self.protect = Protect::new(keys.profile, &keys.local);
-        self.unprotect = Unprotect::new(keys.profile, &keys.remote, SOURCES);
-        self.state = State::Up;
-        let role = self.remote.as_ref().map_or(DtlsRole::Client, |remote| remote.role);
-        if self.wants_data {
-            let setup = sctp::Setup {
-                role,
-                opens_channels: true,
-                max_message: MAX_MESSAGE,
-                max_buffered: 1 << 20,
-                base: self.identity.base,
-            };
-            self.sctp = Some(Sctp::new(now, setup));
-            self.poll(now);
-        }
-    }
+    fn close(&mut self, _now: Time) {}
 }
-
-/// Streams that one caller hears at most, retransmissions included.
-const SOURCES: usize = 2048;

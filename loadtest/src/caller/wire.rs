@@ -1,4 +1,6 @@
-//! What carries a peer connection's packets: datagrams, datagrams through a link, or a stream with framing.
+//! What carries a connection's packets: datagrams, datagrams through a link, a stream with framing, or QUIC.
+
+pub mod quic;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +18,7 @@ pub const LONGEST: usize = 2048;
 /// Frames that wait for a stream that is slow; more are lost, or a stalled stream would hold everything up.
 const WAITING: usize = 256;
 
-/// One peer connection's wire.
+/// One connection's wire.
 pub enum Wire {
     /// Datagrams.
     Udp(UdpSocket),
@@ -24,6 +26,8 @@ pub enum Wire {
     Linked(Lane),
     /// A stream (RFC 4571 framing, RFC 6544), once its address is known.
     Tcp(Stream),
+    /// A QUIC connection.
+    Quic(quic::Packets),
 }
 
 /// A stream to one address.
@@ -41,13 +45,7 @@ struct Open {
 impl Wire {
     /// A socket that can reach the server's machine, through the participant's link if it has one.
     pub async fn udp(server: IpAddr, link: Option<&Driver>) -> io::Result<Self> {
-        let local: IpAddr = match server {
-            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = UdpSocket::bind((local, 0)).await?;
+        let socket = UdpSocket::bind(toward(server)).await?;
         Ok(match link {
             Some(driver) => Self::Linked(driver.lane(socket)),
             None => Self::Udp(socket),
@@ -69,6 +67,7 @@ impl Wire {
                 }
                 None => std::future::pending().await,
             },
+            Self::Quic(packets) => packets.receive(buffer).await,
         }
     }
 
@@ -84,6 +83,7 @@ impl Wire {
                 let frame = open.incoming.try_recv().ok()?;
                 Some((copy(&frame, buffer), open.peer))
             }
+            Self::Quic(packets) => packets.try_receive(buffer),
         }
     }
 
@@ -100,6 +100,7 @@ impl Wire {
                 }
                 Self::Linked(lane) => lane.send(to, packet),
                 Self::Tcp(stream) => stream.send(to, packet).await,
+                Self::Quic(packets) => packets.send(packet),
             }
         }
         out.clear();
@@ -151,6 +152,17 @@ async fn read_frames(stream: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
             return;
         }
     }
+}
+
+/// A local address of any port, from which the server's machine can be reached.
+fn toward(server: IpAddr) -> SocketAddr {
+    let local: IpAddr = match server {
+        IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(local, 0)
 }
 
 fn copy(from: &[u8], to: &mut [u8]) -> usize {

@@ -87,7 +87,8 @@ async fn exchange(
     resources.extend(location);
     let agreed = description::read(&answer, visitor.group.wire)?;
     let wire = visitor.group.wire;
-    ensure!(!agreed.remote.candidates.is_empty(), "the server has no {wire:?} candidate");
+    let reachable = agreed.remote.as_ref().is_some_and(|remote| !remote.candidates.is_empty());
+    ensure!(reachable, "the server has no {wire:?} candidate");
     if let Some(leg) = legs.last() {
         leg.control(Control::Agree(Box::new(agreed)));
     }

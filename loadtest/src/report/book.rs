@@ -1,12 +1,14 @@
 //! The book that is kept during a run: news come in any order, are laid down under their second, and are
 //! added up when the run is over.
 
+mod paths;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use offhook_scenario::figures::{Tally, share};
 use offhook_scenario::histogram::Histogram;
-use offhook_scenario::{Scenario, Seat};
+use offhook_scenario::{DoorName, Scenario, Seat};
 use offhook_types::MediaKind;
 
 use super::{MessageTotals, Person, Quantiles, Second, Totals};
@@ -34,6 +36,7 @@ pub struct Book {
 #[derive(Default)]
 struct Entry {
     person: Person,
+    door: DoorName,
     present: bool,
     /// Sound and pictures of others it receives.
     watches: [bool; 2],
@@ -85,6 +88,7 @@ impl Book {
             };
             Entry {
                 person,
+                door: group.door,
                 watches: [MediaKind::Audio, MediaKind::Video].map(|kind| group.watches(kind)),
                 listens: group.messages.is_some(),
                 layers: group.publish.iter().any(|t| t.layers.len() > 1 || t.temporal_layers > 1),
@@ -257,6 +261,9 @@ impl Book {
             return;
         };
         let cpu_us = end.cpu_us.saturating_sub(start.cpu_us) as f64;
+        let quic_us = end.quic_us.saturating_sub(start.quic_us) as f64;
+        let over_quic = self.received_over(DoorName::Quic, window);
+        totals.quic_us_per_packet = (over_quic > 0).then(|| quic_us / over_quic as f64);
         let seconds = window.len().max(1) as f64;
         totals.cpu_us_per_packet = (totals.forwarded > 0).then(|| cpu_us / totals.forwarded as f64);
         totals.cpu_cores = Some(cpu_us / 1e6 / seconds);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::plot::{Line, Plot, escape, map, number, receiver};
 use super::text::rows;
-use super::{Person, Report, Second, Totals};
+use super::{PathTotals, Person, Report, Second, Totals};
 
 /// Receivers that get a picture of their own; more share a map.
 const PICTURES: usize = 24;
@@ -31,6 +31,9 @@ pub(super) fn page(report: &Report) -> String {
     out.push_str("</div>");
     receivers(report, &mut out);
     figures(report, &mut out);
+    if report.paths.len() > 1 {
+        paths(&report.paths, &mut out);
+    }
     participants(report, &mut out);
     let _ = write!(
         out,
@@ -142,7 +145,10 @@ fn server_cards(totals: &Totals) -> Vec<Card> {
             name: "Server CPU per forwarded packet",
             value: totals.cpu_us_per_packet,
             unit: "us",
-            note: format!("{} cores", number(totals.cpu_cores.unwrap_or(0.0))),
+            note: match totals.quic_us_per_packet {
+                None => format!("{} cores", number(totals.cpu_cores.unwrap_or(0.0))),
+                Some(us) => format!("of it {} us of QUIC for each packet over it", number(us)),
+            },
         });
         cards.push(Card {
             name: "Server memory",
@@ -308,6 +314,54 @@ fn figures(report: &Report, out: &mut String) {
     out.push_str("</div></div>");
 }
 
+/// A row for each way in.
+fn paths(paths: &[PathTotals], out: &mut String) {
+    out.push_str("<h2>Ways in</h2><div class=\"sheet\"><table><tr><th>received over</th>");
+    let names = [
+        "receivers",
+        "packets",
+        "lost",
+        "repaired",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "first ms",
+        "fps",
+        "freezes",
+        "kbit/s",
+    ];
+    for name in names {
+        let _ = write!(out, "<th class=\"n\">{name}</th>");
+    }
+    out.push_str("</tr>");
+    for path in paths {
+        let _ = write!(out, "<tr><td>{}</td>", escape(&path.path));
+        let numbers = [
+            Some(f64::from(path.receivers)),
+            Some(path.received as f64),
+            Some(path.lost as f64),
+            Some(path.repaired as f64),
+            path.delay_ms.map(|q| q.p50),
+            path.delay_ms.map(|q| q.p99),
+            path.delay_ms.map(|q| q.p999),
+            path.first_ms.map(|q| q.p50),
+            path.fps,
+            Some(path.freezes as f64),
+            Some(path.kbps_per_receiver),
+        ];
+        cells(&numbers, out);
+    }
+    out.push_str("</table></div>");
+}
+
+/// The rest of a row.
+fn cells(numbers: &[Option<f64>], out: &mut String) {
+    for value in numbers {
+        let _ = write!(out, "<td class=\"n\">{}</td>", value.map_or("–".into(), number));
+    }
+    out.push_str("</tr>");
+}
+
 fn participants(report: &Report, out: &mut String) {
     let some = report.participants.len().min(ROWS);
     let _ = write!(
@@ -336,10 +390,7 @@ fn participants(report: &Report, out: &mut String) {
             Some(person.freezes as f64),
             p99,
         ];
-        for value in numbers {
-            let _ = write!(out, "<td class=\"n\">{}</td>", value.map_or("–".into(), number));
-        }
-        out.push_str("</tr>");
+        cells(&numbers, out);
     }
     out.push_str("</table></div></details>");
 }
@@ -386,6 +437,7 @@ mod tests {
             started_at: 0,
             measured: [0, 2],
             totals: Totals::default(),
+            paths: vec![PathTotals { path: "<p>".into(), ..PathTotals::default() }; 2],
             verdicts: Vec::new(),
             seconds: vec![Second::default(); 3],
             participants: vec![Person { kbps: vec![1.0, 2.0], ..Person::default() }],
@@ -394,6 +446,10 @@ mod tests {
         for outside in ["src=", "href=", "url(", "@import", "<script"] {
             assert!(!page.contains(outside), "{outside}");
         }
-        assert!(page.contains("&lt;script&gt;") && page.contains("a &amp; b"));
+        assert!(
+            page.contains("&lt;script&gt;")
+                && page.contains("&lt;p&gt;")
+                && page.contains("a &amp; b")
+        );
     }
 }

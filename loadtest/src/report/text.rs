@@ -41,6 +41,9 @@ pub fn print(report: &Report) -> String {
     for (name, value) in rows(totals) {
         let _ = writeln!(out, "  {name:<28} {value}");
     }
+    if report.paths.len() > 1 {
+        paths(report, &mut out);
+    }
     for (why, many) in &totals.failures {
         let _ = writeln!(out, "  failed {many:>5} times        {why}");
     }
@@ -101,14 +104,68 @@ pub fn rows(totals: &Totals) -> Vec<(&'static str, String)> {
             ("message delay", quantiles(messages.delay_ms)),
         ]);
     }
+    rows.push(("server CPU per forwarded", number(totals.cpu_us_per_packet, " us", 2)));
+    if totals.quic_us_per_packet.is_some() {
+        rows.push(("QUIC's, per packet over it", number(totals.quic_us_per_packet, " us", 2)));
+    }
     rows.extend([
-        ("server CPU per forwarded", number(totals.cpu_us_per_packet, " us", 2)),
         ("server CPU", number(totals.cpu_cores, " cores", 2)),
         ("server memory", number(totals.memory_mib, " MiB", 1)),
         ("memory per participant", number(totals.memory_kib_per_participant, " KiB", 0)),
         ("callers' own CPU", format!("{:.2} cores", totals.caller_cores)),
     ]);
     rows
+}
+
+/// A line for each way in.
+fn paths(report: &Report, out: &mut String) {
+    let names = [
+        "received over",
+        "who",
+        "packets",
+        "lost",
+        "repaired",
+        "p50, p99, p99.9 ms",
+        "first ms",
+        "fps",
+        "freezes",
+        "kbit/s",
+    ];
+    let _ = writeln!(out);
+    line(names.map(str::to_owned), out);
+    for path in &report.paths {
+        let delay = path.delay_ms.map(|q| format!("{:.2}  {:.2}  {:.2}", q.p50, q.p99, q.p999));
+        let first = path.first_ms.map(|q| format!("{:.0}", q.p50));
+        let fps = path.fps.map(|fps| format!("{fps:.1}"));
+        let [delay, first, fps] = [delay, first, fps].map(|text| text.unwrap_or("-".into()));
+        let counts = [path.received, path.lost, path.repaired].map(|count| count.to_string());
+        let [received, lost, repaired] = counts;
+        line(
+            [
+                path.path.clone(),
+                path.receivers.to_string(),
+                received,
+                lost,
+                repaired,
+                delay,
+                first,
+                fps,
+                path.freezes.to_string(),
+                format!("{:.0}", path.kbps_per_receiver),
+            ],
+            out,
+        );
+    }
+}
+
+fn line(cells: [String; 10], out: &mut String) {
+    const WIDTHS: [usize; 10] = [24, 5, 9, 7, 9, 24, 9, 6, 8, 8];
+    let [first, rest @ ..] = cells;
+    let _ = write!(out, "  {first:<width$}", width = WIDTHS[0]);
+    for (cell, width) in rest.iter().zip(&WIDTHS[1..]) {
+        let _ = write!(out, "{cell:>width$}");
+    }
+    let _ = writeln!(out);
 }
 
 fn quantiles(found: Option<Quantiles>) -> String {

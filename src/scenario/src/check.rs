@@ -248,6 +248,28 @@ fn step(raw: &file::Step) -> Checked<Step> {
     Ok(Step { after: seconds("from_s", raw.from_s)?, conditions })
 }
 
+/// What a way in cannot do.
+fn fits_the_door(raw: &file::Group) -> Checked<()> {
+    let (quic, stream) = (raw.door == DoorName::Quic, raw.wire == WireName::Tcp);
+    let silent = quic || raw.door == DoorName::Whip;
+    let odd = raw.door == DoorName::Client && !raw.count.is_multiple_of(2);
+    let wrongs = [
+        (
+            stream && raw.link.is_some(),
+            "a link moves datagrams; for a stream put the conditions on a veth",
+        ),
+        (stream && quic, "QUIC comes in datagrams: wire is udp"),
+        (silent && raw.messages.is_some(), "WHIP, WHEP and QUIC carry no data messages"),
+        (odd, "the first half calls the second: count is even"),
+        (!quic && raw.roam_s.is_some(), "roam_s is for QUIC: others would need an ICE restart"),
+        (raw.roam_s.is_some_and(|roam| roam < 0.1), "roam_s is at least 0.1"),
+    ];
+    match wrongs.into_iter().find(|(is_so, _)| *is_so) {
+        Some((_, why)) => wrong(why),
+        None => Ok(()),
+    }
+}
+
 fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) -> Checked<Group> {
     let unknown = |what: &str, name: &str| wrong(format!("there is no {what} {name:?}"));
     let mut publish = Vec::new();
@@ -270,15 +292,7 @@ fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) ->
     if before.iter().any(|other| other.room == raw.room && other.rooms != raw.rooms) {
         return wrong(format!("groups of room {:?} differ in rooms", raw.room));
     }
-    if raw.wire == WireName::Tcp && link.is_some() {
-        return wrong("a link moves datagrams; for a stream put the conditions on a veth");
-    }
-    if raw.door == DoorName::Whip && raw.messages.is_some() {
-        return wrong("WHIP and WHEP carry no data messages");
-    }
-    if raw.door == DoorName::Client && !raw.count.is_multiple_of(2) {
-        return wrong("the first half calls the second: count is even");
-    }
+    fits_the_door(raw)?;
     let messages = raw.messages.as_ref().map(|raw| {
         Ok(MessagePlan {
             every: raw.every_ms.map(|every| millis("every_ms", every as f64)).transpose()?,
@@ -306,6 +320,7 @@ fn group(raw: &file::Group, tracks: &Tracks, links: &Links, before: &[Group]) ->
         messages: messages.transpose()?,
         feedback: raw.feedback,
         link,
+        roam: raw.roam_s.map(|roam| seconds("roam_s", roam)).transpose()?,
         arrive: Arrive {
             after: seconds("after_s", raw.arrive.after_s)?,
             within: seconds("within_s", raw.arrive.within_s)?,

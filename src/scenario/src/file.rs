@@ -135,6 +135,8 @@ pub(super) struct Group {
     #[serde(default)]
     pub link: Option<String>,
     #[serde(default)]
+    pub roam_s: Option<f64>,
+    #[serde(default)]
     pub arrive: Arrive,
     #[serde(default)]
     pub churn: Option<Churn>,
@@ -151,6 +153,8 @@ pub enum DoorName {
     Livekit,
     /// The client protocol: the first half of a room's members calls the second half.
     Client,
+    /// One QUIC connection, as native clients come.
+    Quic,
 }
 
 /// What carries packets.

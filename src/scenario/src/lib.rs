@@ -112,6 +112,8 @@ pub struct Group {
     pub feedback: bool,
     /// What their packets meet on the way.
     pub link: Option<Arc<Paths>>,
+    /// Over QUIC, how often they go on from another address and under new keys.
+    pub roam: Option<Duration>,
     /// When they come.
     pub arrive: Arrive,
     /// When they go, and come again.

@@ -57,6 +57,10 @@ fn what_cannot_work_is_refused() {
     for (group, says) in [
         ("wire = \"tcp\"\nlink = \"l\"", "a link moves datagrams"),
         ("messages = {}", "carry no data messages"),
+        ("door = \"quic\"\nmessages = {}", "carry no data messages"),
+        ("door = \"quic\"\nwire = \"tcp\"", "QUIC comes in datagrams"),
+        ("door = \"quic\"\nroam_s = 0", "roam_s is at least 0.1"),
+        ("roam_s = 1", "roam_s is for QUIC"),
         ("door = \"client\"\ncount = 3", "count is even"),
         ("count = 5001", "count is from 1 to 5000"),
     ] {

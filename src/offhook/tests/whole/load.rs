@@ -66,7 +66,8 @@ link = "far"
 min_joined = 1
 "#;
 
-fn play(server: &Server, scenario: &str) -> Output {
+/// Play a scenario against the server.
+pub fn play(server: &Server, scenario: &str) -> Output {
     let file = server.store().with_file_name("tiny.toml");
     std::fs::write(&file, scenario).expect("the scenario");
     let program = binary().with_file_name("offhook-loadtest");
