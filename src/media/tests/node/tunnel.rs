@@ -1,5 +1,7 @@
 //! Legs whose transport another part of the process ends: plain packets in and out of the worker's tunnel.
 
+use core::time::Duration;
+
 use offhook_media::{Config, Count, Drop, Tunnel};
 use offhook_types::media::{
     Command, Connection, Egress, Event, Ingress, Layer, LegEnd, OpenLeg, Want,
@@ -8,10 +10,11 @@ use offhook_types::{LegId, MediaKind, Mid, PayloadType, Ssrc, TrackId, WorkerId}
 use offhook_wire::{rtcp, rtp};
 
 use crate::client::{self, Send, negotiated};
-use crate::world::{ROOM, World, config, sound};
+use crate::world::{ROOM, World, config, sound, video};
 
 const NATIVE: TrackId = TrackId(80);
 const VOICE: TrackId = TrackId(81);
+const PICTURE: TrackId = TrackId(82);
 /// What the native client sends.
 const SENT: Ssrc = Ssrc(5000);
 /// What it receives.
@@ -128,6 +131,49 @@ fn reports_go_both_ways_in_plain() {
         }
         told && world.count(Count::RtcpReceived) > 0
     });
+}
+
+/// What a native receiver says of its link limits its leg, as it does any other's.
+#[test]
+fn a_native_receivers_estimate_is_what_its_leg_may_be_sent() {
+    let mut config = with_tunnels();
+    config.timeouts.quality = Duration::from_millis(50);
+    let mut world = World::new(config);
+    let mut tunnels = world.node.take_tunnels();
+    let tunnel = &mut tunnels[0];
+    let camera = world.join(0);
+    let leg = world.node.place_on(WorkerId(0)).unwrap().leg;
+    open(&world, leg);
+    // It reads no transport-wide numbers, so that its own word is what counts.
+    let mut agreed = negotiated();
+    agreed.codecs.iter_mut().for_each(|codec| codec.transport_cc = false);
+    world.node.send(Command::SetNegotiated { leg, negotiated: agreed }).unwrap();
+    world.publish(camera, video(PICTURE.0, "1"));
+    let egress = Egress {
+        track: PICTURE,
+        source: world.legs[camera],
+        kind: MediaKind::Video,
+        mid: Mid::new(b"1").unwrap(),
+        ssrc: HEARD,
+        rtx: None,
+    };
+    world.node.send(Command::AddEgress { leg, egress, want: Want::BEST }).unwrap();
+    for bits in [300_000, 900_000] {
+        let mut report = [0; 64];
+        let mut writer = rtcp::Writer::new(&mut report);
+        writer.receiver_report(SENT, &[]).unwrap();
+        writer.remb(SENT, bits, &[HEARD]).unwrap();
+        let len = writer.len();
+        world.until("the estimate is the receiver's", |world| {
+            send(tunnel, leg, &report[..len]);
+            while tunnel.from_worker.receive().is_some() {}
+            let told = world.seen.iter().rev().find_map(|event| match event {
+                Event::Quality { leg: of, quality } if *of == leg => Some(quality.estimate_bps),
+                _ => None,
+            });
+            told == Some(Some(bits))
+        });
+    }
 }
 
 #[test]
