@@ -67,7 +67,9 @@ fn a_seed_replays_to_the_byte_and_another_does_not() {
     let lossy = scenarios.iter().find(|scenario| scenario.name == "lossy").unwrap();
     let of = |seed| play(&Scenario { seed, ..shortened(lossy.clone()) }).to_string();
     assert_eq!(of(2), of(2));
-    assert_ne!(of(2), of(3));
+    // The first line names the seed.
+    let figures = |text: String| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_ne!(figures(of(2)), figures(of(3)));
 }
 
 #[test]
