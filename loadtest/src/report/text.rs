@@ -159,7 +159,7 @@ fn paths(report: &Report, out: &mut String) {
 }
 
 fn line(cells: [String; 10], out: &mut String) {
-    const WIDTHS: [usize; 10] = [24, 5, 9, 7, 9, 24, 9, 6, 8, 8];
+    const WIDTHS: [usize; 10] = [24, 5, 9, 7, 9, 28, 9, 6, 8, 8];
     let [first, rest @ ..] = cells;
     let _ = write!(out, "  {first:<width$}", width = WIDTHS[0]);
     for (cell, width) in rest.iter().zip(&WIDTHS[1..]) {
