@@ -1,5 +1,6 @@
 //! What carries a connection's packets: datagrams, datagrams through a link, a stream with framing, or QUIC.
 
+mod datagrams;
 pub mod quic;
 
 use std::io;
@@ -10,6 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
+use self::datagrams::Datagrams;
 use super::outbox::Outbox;
 use super::road::{Driver, Lane};
 
@@ -21,7 +23,7 @@ const WAITING: usize = 256;
 /// One connection's wire.
 pub enum Wire {
     /// Datagrams.
-    Udp(UdpSocket),
+    Udp(Datagrams),
     /// Datagrams through a link.
     Linked(Lane),
     /// A stream (RFC 4571 framing, RFC 6544), once its address is known.
@@ -48,14 +50,14 @@ impl Wire {
         let socket = UdpSocket::bind(toward(server)).await?;
         Ok(match link {
             Some(driver) => Self::Linked(driver.lane(socket)),
-            None => Self::Udp(socket),
+            None => Self::Udp(Datagrams::new(socket)?),
         })
     }
 
     /// The next packet, in `buffer`.
     pub async fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match self {
-            Self::Udp(socket) => socket.recv_from(buffer).await,
+            Self::Udp(datagrams) => datagrams.receive(buffer).await,
             Self::Linked(lane) => {
                 let parcel = lane.receive().await.ok_or(io::ErrorKind::BrokenPipe)?;
                 Ok((copy(&parcel.bytes, buffer), parcel.peer))
@@ -74,7 +76,7 @@ impl Wire {
     /// The next packet if it is there.
     pub fn try_receive(&mut self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
         match self {
-            Self::Udp(socket) => socket.try_recv_from(buffer).ok(),
+            Self::Udp(datagrams) => datagrams.try_receive(buffer),
             Self::Linked(lane) => {
                 lane.try_receive().map(|parcel| (copy(&parcel.bytes, buffer), parcel.peer))
             }
@@ -91,13 +93,7 @@ impl Wire {
     pub async fn send(&mut self, out: &mut Outbox) {
         for (to, packet) in out.iter() {
             match self {
-                Self::Udp(socket) => {
-                    if let Err(error) = socket.try_send_to(packet, to)
-                        && error.kind() == io::ErrorKind::WouldBlock
-                    {
-                        let _ = socket.send_to(packet, to).await;
-                    }
-                }
+                Self::Udp(datagrams) => datagrams.send(packet, to).await,
                 Self::Linked(lane) => lane.send(to, packet),
                 Self::Tcp(stream) => stream.send(to, packet).await,
                 Self::Quic(packets) => packets.send(packet),
