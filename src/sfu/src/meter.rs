@@ -9,6 +9,8 @@ use offhook_types::Time;
 const LAYERS: usize = 4;
 /// How long bytes are counted before they become a rate: ten frames at 30 frames a second.
 const WINDOW: Duration = Duration::from_millis(333);
+/// Windows until an encoder sends what it is allowed: two seconds.
+const RAMP: u8 = 6;
 /// What a packet takes on the wire besides its payload: RTP header 12, our extensions about 20, SRTP tag
 /// 10 to 16.
 const OVERHEAD: u32 = 44;
@@ -22,6 +24,8 @@ pub(crate) struct Meter {
     since: Option<Time>,
     /// Bits a second; `None` before the first window is full.
     rates: Option<[[u32; LAYERS]; LAYERS]>,
+    /// Windows that were counted, up to [`RAMP`].
+    windows: u8,
 }
 
 impl Meter {
@@ -46,6 +50,11 @@ impl Meter {
         Some(
             rows.flat_map(|row| row.iter().take(take(temporal))).map(|&rate| u64::from(rate)).sum(),
         )
+    }
+
+    /// What a rate will come to: an encoder that has just begun is on its way up.
+    pub(crate) fn grown(&self, rate: u64) -> u64 {
+        if self.windows < RAMP { rate.saturating_mul(2) } else { rate }
     }
 
     /// The highest temporal layer that anything came of.
@@ -76,6 +85,7 @@ impl Meter {
             }
         }
         self.rates = Some(rates);
+        self.windows = (self.windows + 1).min(RAMP);
         self.counted = Default::default();
         self.since = Some(now);
     }
@@ -117,6 +127,12 @@ mod tests {
         assert_eq!(meter.rate((0, 0)), None);
         meter.count(Time::from_millis(400), (0, 0), 1000);
         assert!(meter.rate((0, 0)).is_some());
+    }
+
+    #[test]
+    fn an_encoder_that_has_just_begun_will_send_more() {
+        assert_eq!(metered(1, &[(0, 0)]).grown(100), 200);
+        assert_eq!(metered(3, &[(0, 0)]).grown(100), 100);
     }
 
     #[test]

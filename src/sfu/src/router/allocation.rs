@@ -21,6 +21,9 @@ const AFTER_RISE: Duration = Duration::from_millis(500);
 /// from what is sent; when it has not caught up after this long, the way is too narrow.
 const INSISTENCE: Duration = Duration::from_secs(3);
 
+/// What a budget may lack of the most important picture, as a part of it, before that counts as not fitting.
+const NEARLY: u64 = 4;
+
 /// A track that a leg wants was paused because it does not fit, or is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
@@ -143,7 +146,10 @@ impl Router {
         let insist = limit.short_since.is_none_or(patient);
         let terms = Terms { budget: pictures, rise: now >= limit.rise_at, insist };
         let taken = allocate(&mut claims, terms);
-        let short = claims.first().is_some_and(|first| !first.fits(pictures));
+        // By a little it is kept even so: a moment's estimate is off by as much, and no picture is worse than a late one.
+        let kept = claims.first().is_some_and(|first| !first.held.is_paused());
+        let nearly = if kept { pictures.saturating_add(pictures / NEARLY) } else { pictures };
+        let short = claims.first().is_some_and(|first| !first.fits(nearly));
         let short_since = if short { limit.short_since.or(Some(now)) } else { None };
         let mut rise_at = limit.rise_at;
         for claim in claims.drain(..) {

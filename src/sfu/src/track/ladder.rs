@@ -39,6 +39,8 @@ impl Track {
                 }
                 continue;
             };
+            // More than the least is given only for what it will cost.
+            let rate = if first { rate } else { size.meter.grown(rate) };
             let thin = |temporal| size.meter.rate((size.spatial, temporal)).unwrap_or(rate);
             if screen && most > 0 {
                 offer.push(&size, 0, thin(0));

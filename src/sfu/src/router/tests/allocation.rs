@@ -160,6 +160,18 @@ fn a_leg_with_a_budget_starts_small_and_fills_it() {
 }
 
 #[test]
+fn the_last_picture_is_kept_when_it_nearly_fits_and_paused_when_it_does_not() {
+    for (kilobits, expect) in [(95, Some(0)), (85, Some(0)), (70, None)] {
+        let mut meeting = Meeting::new(1);
+        meeting.budget(2000);
+        meeting.run(2000);
+        meeting.budget(kilobits);
+        meeting.run(4000);
+        assert_eq!(meeting.layers(), [expect], "{kilobits}");
+    }
+}
+
+#[test]
 fn a_fall_takes_effect_with_the_next_key_frame_and_a_rise_waits() {
     let mut meeting = Meeting::new(1);
     meeting.budget(2000);
