@@ -1,5 +1,5 @@
-//! Datagrams of one caller. Those that the server sent as one run arrive as one message (UDP_GRO), as on a machine whose
-//! network card does that: else a server on the same machine would be charged for taking its own runs apart.
+//! Datagrams of one caller. Those that the server sent as one run arrive as one message (UDP_GRO), as on a machine
+//! whose network card does that: else a server on the same machine would be charged for taking its own runs apart.
 
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;

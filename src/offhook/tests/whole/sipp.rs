@@ -1,11 +1,9 @@
 //! SIPp with a scenario of our own (peers/sipp), as a carrier or as a phone that calls in.
 
-use std::collections::BTreeSet;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::server::{Server, peer};
 
@@ -118,16 +116,20 @@ impl Drop for Sipp {
     }
 }
 
-/// A UDP port of loopback that nobody had a moment ago. Not every peer can be told to choose one itself.
+/// A port of loopback that nobody has, over UDP and TCP, and neither its next, on which baresip listens too. Not every
+/// peer can be told to choose one itself. It is none of those that the system gives out, which somebody might be given
+/// before the peer takes it, nor of those that the server's phone media takes.
 pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(2 * 1009);
     loop {
-        let socket = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let port = socket.expect("a port").port();
-        // Baresip listens on the next port too, so nobody gets the neighbour of a port that was given.
-        if given.range(port - 1..=port + 1).next().is_none() {
-            given.insert(port);
+        let nth = first.wrapping_add(2 * GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + (nth % 10_000) as u16;
+        let is_free = |port: u16| {
+            let place = ("127.0.0.1", port);
+            UdpSocket::bind(place).is_ok() && TcpListener::bind(place).is_ok()
+        };
+        if is_free(port) && is_free(port + 1) {
             return port;
         }
     }

@@ -146,7 +146,8 @@ impl Router {
         let insist = limit.short_since.is_none_or(patient);
         let terms = Terms { budget: pictures, rise: now >= limit.rise_at, insist };
         let taken = allocate(&mut claims, terms);
-        // By a little it is kept even so: a moment's estimate is off by as much, and no picture is worse than a late one.
+        // By a little it is kept even so: a moment's estimate is off by as much, and no picture is worse than a late
+        // one.
         let kept = claims.first().is_some_and(|first| !first.held.is_paused());
         let nearly = if kept { pictures.saturating_add(pictures / NEARLY) } else { pictures };
         let short = claims.first().is_some_and(|first| !first.fits(nearly));
