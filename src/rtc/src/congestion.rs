@@ -5,12 +5,13 @@
 //! The estimate rises while nothing speaks against it, falls when a queue grows on the way
 //! ([`delay`]) or more is lost than the link loses anyway ([`loss`]), and is not raised past what was
 //! really sent: where that is less than the estimate allows, probes ([`probe`]) find out whether
-//! there is more to have. Sending less does not lower it.
+//! there is more to have, or less. Sending less does not lower it.
 //!
 //! Nothing that a peer reports does more than move its own estimate within its limits. Nothing
 //! allocates after construction.
 
 mod delay;
+mod line;
 mod loss;
 mod probe;
 mod rate;
@@ -298,8 +299,7 @@ impl Controller {
 
     /// The next cluster to send. Call until `None`.
     pub fn poll_probe(&mut self, now: Time) -> Option<Probe> {
-        let view = self.view();
-        self.prober.poll(now, &view)
+        self.prober.poll(now)
     }
 
     /// One packet arrived. How long ago it left.
@@ -349,8 +349,14 @@ impl Controller {
                 Verdict::Restore(bits) => self.rate.raise(bits),
             }
         }
-        if let Some(bits) = self.prober.result(now, &self.view()) {
-            self.rate.raise(bits);
+        let estimate = self.rate.bits();
+        match self.prober.result(now, &self.view()) {
+            Some(bits) if bits < estimate => {
+                self.rate.set(bits);
+                self.prober.lowered(now, estimate);
+            }
+            Some(bits) => self.rate.raise(bits),
+            None => {}
         }
         self.plan(now);
     }
@@ -370,7 +376,6 @@ impl Controller {
             calm: self.trend.usage() == Usage::Normal,
             round_trip: self.round_trip.unwrap_or_default(),
             way: self.way.least(),
-            spread: self.trend.spread(),
         }
     }
 

@@ -2,7 +2,10 @@
 //! longer when groups arrive further apart than they left. The sum of these variations is smoothed,
 //! a straight line is laid through it by least squares, and its slope is held against a threshold
 //! that adapts to how much the slope varies anyway (draft-ietf-rmcat-gcc-02 §5.4, with a line in
-//! place of the filter of §5.3).
+//! place of the filter of §5.3). Where the way varies by itself slopes come and go, so a queue is taken to grow only
+//! when the way is also longer than it usually is by more than that explains.
+
+use super::line::Line;
 
 /// What the way does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(super) struct Trend {
     seen: usize,
     sum: f64,
     smoothed: f64,
+    /// What that has been of late.
+    usual: f64,
     slope: f64,
     /// How much groups vary, on average.
     spread: f64,
@@ -52,6 +57,7 @@ impl Trend {
             seen: 0,
             sum: 0.0,
             smoothed: 0.0,
+            usual: 0.0,
             slope: 0.0,
             spread: 0.0,
             threshold: THRESHOLD,
@@ -63,11 +69,6 @@ impl Trend {
 
     pub(super) fn usage(&self) -> Usage {
         self.usage
-    }
-
-    /// How much the way varies from one group to the next, in milliseconds.
-    pub(super) fn spread(&self) -> f64 {
-        self.spread
     }
 
     /// Forget everything but the threshold: the peer's clock jumped, or nothing came for long.
@@ -117,13 +118,14 @@ impl Trend {
             *place = (arrival, self.smoothed);
         }
         self.seen += 1;
-        let slope = if self.seen < POINTS { 0.0 } else { slope(&self.points) };
+        self.usual += (self.smoothed - self.usual) / self.seen.min(USUAL) as f64;
+        let slope = if self.seen < POINTS { 0.0 } else { slope(self.points.iter().copied()) };
         self.judge(slope, spent, arrival);
     }
 
     fn judge(&mut self, slope: f64, spent: f64, arrival: f64) {
         let scaled = slope * self.seen.min(GROUPS) as f64 * GAIN;
-        if scaled > self.threshold {
+        if scaled > self.threshold && self.smoothed - self.usual > self.spread * BAND {
             let since = *self.over_since.get_or_insert(arrival - spent / 2.0);
             if arrival - since > OVER_TIME && slope >= self.slope {
                 self.usage = Usage::Over;
@@ -162,23 +164,23 @@ impl Group {
     }
 }
 
-/// The slope of the line with the least squared distances.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let count = points.len() as f64;
-    let (sum_x, sum_y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
-    let (mean_x, mean_y) = (sum_x / count, sum_y / count);
-    let (mut above, mut below) = (0.0, 0.0);
-    for (x, y) in points {
-        above += (x - mean_x) * (y - mean_y);
-        below += (x - mean_x) * (x - mean_x);
-    }
-    if below > 0.0 { above / below } else { 0.0 }
+/// The slope of the line through points in their order.
+fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let origin = points.clone().next().unwrap_or_default();
+    let mut line = Line::EMPTY;
+    points.for_each(|(x, y)| line.add(x - origin.0, y - origin.1));
+    line.slope().map_or(0.0, |slope| slope.mean)
 }
 
 /// Points under the line: at 30 frames a second two thirds of a second.
 const POINTS: usize = 20;
 /// How much of the smoothed sum stays at each variation.
 const SMOOTHING: f64 = 0.9;
+/// So many variations make up what is usual: about two seconds.
+const USUAL: usize = 128;
+/// Delays that differ by `spread` from one group to the next, on average, deviate by 0.9 times that; smoothed, by
+/// 0.23 times as much. Three times this is no chance.
+const BAND: f64 = 0.6;
 /// The slope counts for more the more variations it rests on, up to this many.
 const GROUPS: usize = 60;
 /// Brings slopes to the size of the threshold, which is in milliseconds.
@@ -196,6 +198,8 @@ const LONGEST_BURST: f64 = 100.0;
 
 #[cfg(test)]
 mod tests {
+    use offhook_types::Rng;
+
     use super::*;
 
     /// Sixty groups 20 ms apart whose way gets longer by `growth` milliseconds each, after sixty
@@ -223,6 +227,37 @@ mod tests {
         check(2.0, Usage::Over);
         check(-0.7, Usage::Under);
         check(0.0, Usage::Normal);
+    }
+
+    /// A minute of groups 20 ms apart, each up to `jitter` milliseconds late but in order, then ten seconds whose way
+    /// gets longer by 2 ms each. How often a queue was seen in the first part, and after how many groups of the second.
+    fn vary(jitter: u32, seed: u64) -> (usize, Option<usize>) {
+        let (mut trend, mut rng, mut last) = (Trend::new(), Rng::from_seed(seed), 0.0f64);
+        let (mut overs, mut was, mut seen) = (0, Usage::Normal, None);
+        for group in 0..3500 {
+            let sent = f64::from(group) * 20.0;
+            let queue = f64::from((group - 3000).max(0)) * 2.0;
+            last = last.max(sent + queue + f64::from(rng.below(jitter * 1000)) / 1000.0);
+            trend.arrived(sent, last);
+            let is_over = trend.usage() == Usage::Over;
+            if group < 3000 {
+                overs += usize::from(is_over && was != Usage::Over);
+            } else if is_over && seen.is_none() {
+                seen = usize::try_from(group - 3000).ok();
+            }
+            was = trend.usage();
+        }
+        (overs, seen)
+    }
+
+    #[test]
+    fn a_way_that_varies_is_no_queue_and_hides_none() {
+        for jitter in [5, 10, 20, 30, 50] {
+            let runs: Vec<_> = (0..10).map(|seed| vary(jitter, seed)).collect();
+            let false_alarms: usize = runs.iter().map(|run| run.0).sum();
+            assert!(false_alarms <= 20, "{jitter}: {runs:?}");
+            assert!(runs.iter().all(|run| run.1.is_some_and(|at| at < 50)), "{jitter}: {runs:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use core::time::Duration;
 use offhook_types::Time;
 
 use super::Probe;
+use super::line::Line;
 
 /// Names a cluster; zero is for packets of none.
 pub type Id = u8;
@@ -22,10 +23,8 @@ pub(super) struct View {
     /// No queue grows on the way.
     pub(super) calm: bool,
     pub(super) round_trip: Duration,
-    /// The shortest way of late, from departure on our clock to arrival on the peer's, and how much
-    /// it varies, in milliseconds.
+    /// The shortest way of late, from departure on our clock to arrival on the peer's, in milliseconds.
     pub(super) way: f64,
-    pub(super) spread: f64,
 }
 
 /// The probes of one leg.
@@ -46,6 +45,8 @@ pub(super) struct Prober {
     /// Raises in a row that did not hold.
     vain: u32,
     started: bool,
+    /// So many milliseconds the next cluster lasts.
+    lasts: f64,
     /// The last probe got through.
     open: bool,
 }
@@ -64,7 +65,10 @@ struct Cluster {
     /// Bytes that left, and arrived, with the last departure: the time until what would have been
     /// next is not part of the span.
     last_run: u64,
+    first_arrival: f64,
     last_arrival: f64,
+    /// How long after the first each came, over the bytes that had come with it.
+    line: Line,
 }
 
 impl Prober {
@@ -80,6 +84,7 @@ impl Prober {
             raised: None,
             vain: 0,
             started: false,
+            lasts: SHORTEST_MS,
             open: false,
         }
     }
@@ -137,7 +142,7 @@ impl Prober {
     }
 
     /// The next cluster to send.
-    pub(super) fn poll(&mut self, now: Time, view: &View) -> Option<Probe> {
+    pub(super) fn poll(&mut self, now: Time) -> Option<Probe> {
         let [rate, next] = self.waiting;
         if rate <= 0.0 {
             return None;
@@ -146,8 +151,7 @@ impl Prober {
         self.last = self.last.checked_add(1).unwrap_or(1);
         let place = self.clusters.get_mut(usize::from(self.last) % CLUSTERS)?;
         *place = Some(Cluster::new(now, self.last, rate));
-        let lasts = CLUSTER_MS + (view.spread * 2.0).min(LONGEST_MS);
-        let bytes = ((rate * lasts / 8000.0) as usize).max(LEAST_BYTES);
+        let bytes = ((rate * self.lasts / 8000.0) as usize).max(LEAST_BYTES);
         Some(Probe { cluster: self.last, bits_per_second: rate as u64, bytes, packets: PACKETS })
     }
 
@@ -166,37 +170,42 @@ impl Prober {
     pub(super) fn arrived(&mut self, id: Id, (sent, arrival): (f64, f64), size: u16) {
         let Some(cluster) = self.cluster(id) else { return };
         let size = u64::from(size);
+        if cluster.packets == 0 {
+            cluster.first_arrival = arrival;
+        }
         cluster.packets += 1;
         cluster.arrived += size;
+        cluster.line.add(cluster.arrived as f64, arrival - cluster.first_arrival);
         if sent >= cluster.last_sent - 0.1 {
             cluster.last_run += size;
         }
         cluster.last_arrival = cluster.last_arrival.max(arrival);
     }
 
-    /// What the clusters told so far: the best rate that the way was seen to carry, if that is more
-    /// than the estimate. A cluster that got through is followed by a faster one.
+    /// What the clusters told so far, if it speaks against the estimate: the best rate that the way was seen to
+    /// carry, or what it was seen to be filled by. A cluster that got through is followed by a faster one.
     pub(super) fn result(&mut self, now: Time, view: &View) -> Option<f64> {
         let ceiling = (view.wanted * HEADROOM).min(view.max);
         let limit = now - (view.round_trip * 3 + LATEST);
-        let (mut best, mut onward) = (0.0f64, 0.0f64);
+        let (mut best, mut most, mut onward) = (0.0f64, f64::MAX, 0.0f64);
         for place in &mut self.clusters {
             let Some(cluster) = place else { continue };
-            let Some((sent, measured)) = cluster.measure(view.way) else {
+            let Some(reading) = cluster.read(view.way) else {
                 if cluster.made < limit {
                     *place = None;
                 }
                 continue;
             };
-            best = best.max(measured);
-            self.open = measured >= sent * 0.95;
-            if measured >= sent * THROUGH && sent >= cluster.rate / 2.0 {
-                onward = onward.max(measured * 2.0);
+            let Reading { sent, least, .. } = reading;
+            (best, most, self.lasts) = (best.max(least), most.min(reading.most), reading.lasts);
+            self.open = least >= sent * 0.95;
+            if least >= sent * THROUGH && sent >= cluster.rate / 2.0 {
+                onward = onward.max(least * 2.0);
             }
             *place = None;
         }
         if best <= view.estimate {
-            return None;
+            return (most < view.estimate).then_some(most);
         }
         if self.raised.is_none() {
             self.raised = Some((now, view.estimate));
@@ -241,12 +250,14 @@ impl Cluster {
             first_sent: 0.0,
             last_sent: 0.0,
             last_run: 0,
+            first_arrival: 0.0,
             last_arrival: f64::MIN,
+            line: Line::EMPTY,
         }
     }
 
-    /// Once enough has arrived: how fast that was sent, and what the way carries as far as it shows.
-    fn measure(&self, way: f64) -> Option<(f64, f64)> {
+    /// Once enough has arrived.
+    fn read(&self, way: f64) -> Option<Reading> {
         if self.packets + 1 < PACKETS || (self.arrived as f64) < self.sent as f64 * ENOUGH {
             return None;
         }
@@ -258,27 +269,81 @@ impl Cluster {
             return None;
         }
         let sent = self.arrived.saturating_sub(self.last_run) as f64 * 8000.0 / spent;
-        let came = self.arrived as f64 * 8000.0 / taken;
+        let (pace, lasts) = self.pace(sent, spent + RUN_MS);
+        let came = pace.0.max(self.arrived as f64 * 8000.0 / taken);
         // Where packets came slower than they were sent the link was full: what it carried is its
         // rate, of which a little is left free.
-        let measured = if came < sent * 0.9 { came * 0.95 } else { sent.min(came) };
-        Some((sent, measured))
+        let least = if came < sent * FULL { came * 0.95 } else { sent.min(came) };
+        let most = pace.1.max(came);
+        let most = if most < sent * FULL { most } else { f64::MAX };
+        Some(Reading { sent, least, most, lasts })
     }
+
+    /// Between which rates packets followed each other, and how long a cluster has to last to tell it well. Where the
+    /// way varies the last one is late by what it happened to be held up, however little it waited for the link, so
+    /// that counting to its arrival finds less the more the way varies; among all of them that evens out.
+    fn pace(&self, sent: f64, lasted: f64) -> ((f64, f64), f64) {
+        let Some(slope) = self.line.slope() else { return (ANY_PACE, SHORTEST_MS) };
+        // What comes faster than it was sent was held up and let go together, which tells no rate.
+        if slope.mean * sent < EVEN * 8000.0 {
+            return (ANY_PACE, (lasted * 2.0).min(LONGEST_MS));
+        }
+        // The error of a slope falls with the packets' number and with the time that they take, so nearly with this
+        // power of the time.
+        let longer = (slope.error / slope.mean / ACCURATE).powf(2.0 / 3.0);
+        let lasts = (lasted * longer).clamp(SHORTEST_MS, LONGEST_MS);
+        if self.packets < FEW_POINTS {
+            return (ANY_PACE, lasts);
+        }
+        let error = slope.error * (DOUBT + DOUBT_OF_FEW / f64::from(self.packets));
+        // What was lost on the way had its part of the link.
+        let whole = self.sent as f64 / self.arrived as f64;
+        let most =
+            if error < slope.mean { whole * 8000.0 / (slope.mean - error) } else { f64::MAX };
+        ((8000.0 / (slope.mean + error), most), lasts)
+    }
+}
+
+/// What a cluster tells. Rates are bits a second.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    /// How fast that was sent which arrived.
+    sent: f64,
+    /// The way carries this.
+    least: f64,
+    /// It was full, and does not carry more than this.
+    most: f64,
+    /// So many milliseconds the next cluster should last.
+    lasts: f64,
 }
 
 /// Clusters whose packets are on the way.
 const CLUSTERS: usize = 4;
 /// The least packets of a cluster.
 const PACKETS: u32 = 5;
-/// How long a cluster lasts.
-const CLUSTER_MS: f64 = 15.0;
-/// And how much longer where the way varies.
-const LONGEST_MS: f64 = 40.0;
+/// How long a cluster lasts, and how long it may where the way varies.
+const SHORTEST_MS: f64 = 15.0;
+const LONGEST_MS: f64 = 80.0;
+/// Packets leave in runs so far apart, and the time until the next is part of a cluster.
+const RUN_MS: f64 = 5.0;
 const LEAST_BYTES: usize = 1350;
 /// This part of a cluster's bytes must arrive.
 const ENOUGH: f64 = 0.7;
 /// A cluster of which this part got through did not fill the link.
 const THROUGH: f64 = 0.7;
+/// Packets that come slower than this part of the rate at which they were sent filled the link.
+const FULL: f64 = 0.9;
+/// A slope is as accurate as a cluster need be when its standard error is this part of it.
+const ACCURATE: f64 = 0.05;
+/// Fewer packets show no error to go by.
+const FEW_POINTS: u32 = 6;
+/// So many standard errors a rate may be off, as one cluster in fifteen is, and more where few packets show the error.
+const DOUBT: f64 = 1.5;
+const DOUBT_OF_FEW: f64 = 6.0;
+/// Nothing is known.
+const ANY_PACE: (f64, f64) = (0.0, f64::MAX);
+/// Packets that take less than this part of the time in which they were sent came in a lump.
+const EVEN: f64 = 0.75;
 /// Up to this many times what is wanted: only then do whole frames leave without being paced.
 const HEADROOM: f64 = 2.0;
 /// Less than this gain is not worth a probe.
@@ -301,17 +366,27 @@ const LATEST: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
+    use offhook_types::Rng;
+
     use super::*;
 
     fn view(estimate: f64, wanted: f64) -> View {
         let round_trip = Duration::from_millis(50);
-        View { estimate, wanted, max: 1e9, calm: true, round_trip, way: 0.0, spread: 0.0 }
+        View { estimate, wanted, max: 1e9, calm: true, round_trip, way: 0.0 }
     }
 
-    /// Sends a probe in runs 5 ms apart over a link of this rate.
-    fn cross(prober: &mut Prober, probe: &Probe, link: f64) {
+    /// A link of so many bits a second, and by how many milliseconds its way varies.
+    struct Link {
+        rate: f64,
+        jitter: u32,
+        rng: Rng,
+    }
+
+    /// Sends a probe in runs 5 ms apart over a link.
+    fn cross(prober: &mut Prober, probe: &Probe, link: &mut Link) {
         let run = probe.bits_per_second as f64 * 0.005 / 8.0;
-        let (mut sent, mut packets, mut free) = (0, 0, 0.0f64);
+        let (mut sent, mut packets) = (0, 0);
+        let (mut free, mut arrival) = (0.0f64, 0.0f64);
         while sent < probe.bytes || packets < probe.packets {
             let at = (sent as f64 / run).floor() * 5.0;
             prober.sent(probe.cluster, at, 270);
@@ -319,23 +394,28 @@ mod tests {
         }
         for packet in 0..packets {
             let at = (f64::from(packet) * 270.0 / run).floor() * 5.0;
-            free = free.max(at) + 270.0 * 8000.0 / link;
-            prober.arrived(probe.cluster, (at, free), 270);
+            free = free.max(at) + 270.0 * 8000.0 / link.rate;
+            let late = f64::from(link.rng.below(link.jitter * 1000)) / 1000.0;
+            arrival = arrival.max(free + late);
+            prober.arrived(probe.cluster, (at, arrival), 270);
         }
     }
 
     /// Probes a link until no probe leads further; the best rate seen.
-    fn climb(link: f64, wanted: f64) -> f64 {
+    fn climb(link: &mut Link, wanted: f64) -> f64 {
         let (mut prober, mut now) = (Prober::new(Time::ZERO), Time::from_millis(10));
         let mut estimate = 6e5;
         for _ in 0..40 {
             prober.plan(now, &view(estimate, wanted));
-            while let Some(probe) = prober.poll(now, &view(6e5, 5e6)) {
+            while let Some(probe) = prober.poll(now) {
                 cross(&mut prober, &probe, link);
             }
             now = now + Duration::from_millis(150);
             if let Some(result) = prober.result(now, &view(estimate, wanted)) {
-                assert!(result > estimate);
+                if result < estimate {
+                    assert!(link.jitter > 0, "{result} after {estimate}");
+                    prober.lowered(now, estimate);
+                }
                 estimate = result;
             }
         }
@@ -344,19 +424,55 @@ mod tests {
 
     #[test]
     fn a_link_is_found_and_no_more_than_is_wanted() {
-        for link in [1e6, 2.5e6, 8e6] {
-            let found = climb(link, 1e8);
-            assert!((0.8..1.05).contains(&(found / link)), "{link}: {found}");
+        let link = |rate| Link { rate, jitter: 0, rng: Rng::from_seed(0) };
+        for rate in [1e6, 2.5e6, 8e6] {
+            let found = climb(&mut link(rate), 1e8);
+            assert!((0.8..1.05).contains(&(found / rate)), "{rate}: {found}");
         }
-        let found = climb(1e9, 2e6);
+        let found = climb(&mut link(1e9), 2e6);
         assert!((3e6..4.4e6).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn a_way_that_varies_hides_no_rate() {
+        for jitter in [5, 10, 20, 30] {
+            let one = |seed| climb(&mut Link { rate: 2e6, jitter, rng: Rng::from_seed(seed) }, 1e8);
+            let found: Vec<f64> = (0..20).map(|seed| one(seed) / 2e6).collect();
+            assert!(found.iter().all(|part| (0.75..1.3).contains(part)), "{jitter}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn packets_that_come_in_a_lump_tell_no_rate_but_that_of_their_wait() {
+        let (mut prober, now) = (Prober::new(Time::ZERO), Time::from_millis(10));
+        prober.plan(now, &view(6e5, 5e6));
+        let probe = prober.poll(now).unwrap();
+        for packet in 0..20 {
+            prober.sent(probe.cluster, f64::from(packet), 250);
+        }
+        for packet in 0..20 {
+            prober.arrived(probe.cluster, (f64::from(packet), 50.0), 250);
+        }
+        // 5000 bytes in 50 ms, of which a little is left free.
+        assert_eq!(prober.result(now, &view(6e5, 5e6)), Some(8e5 * 0.95));
+    }
+
+    #[test]
+    fn an_estimate_that_a_cluster_shows_too_high_is_lowered() {
+        let (mut prober, now) = (Prober::new(Time::ZERO), Time::from_millis(10));
+        let mut link = Link { rate: 2e6, jitter: 0, rng: Rng::from_seed(0) };
+        prober.plan(now, &view(3e6, 1e8));
+        let probe = prober.poll(now).unwrap();
+        cross(&mut prober, &probe, &mut link);
+        let result = prober.result(now, &view(3e6, 1e8)).unwrap();
+        assert!((1.9e6..2.3e6).contains(&result), "{result}");
     }
 
     #[test]
     fn a_cluster_that_mostly_vanished_tells_nothing() {
         let (mut prober, now) = (Prober::new(Time::ZERO), Time::from_millis(10));
         prober.plan(now, &view(6e5, 5e6));
-        let probe = prober.poll(now, &view(6e5, 5e6)).unwrap();
+        let probe = prober.poll(now).unwrap();
         for packet in 0..10 {
             prober.sent(probe.cluster, f64::from(packet), 1000);
         }

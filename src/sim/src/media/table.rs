@@ -57,8 +57,6 @@ pub fn conditions() -> Vec<Condition> {
     };
     let bursts = Some(Bursts { every: 160, length: 5 });
     let bursts = Conditions { bursts, ..rate(3_000_000) };
-    let (delay, jitter) = (Duration::from_millis(40), Duration::from_millis(20));
-    let far = Conditions { delay, jitter, ..rate(2_000_000) };
     let shallow = Conditions { queue: Duration::from_millis(30), ..rate(1_000_000) };
     let two = || rate(2_000_000);
     vec![
@@ -72,7 +70,10 @@ pub fn conditions() -> Vec<Condition> {
         lossy("3 Mbit/s, 5 % loss", 5),
         lossy("3 Mbit/s, 10 % loss", 10),
         still("3 Mbit/s, 3 % loss in bursts of 5", bursts),
-        still("2 Mbit/s, 100 ms there and back, 20 ms jitter", far),
+        uneven("2 Mbit/s, 30 ms there and back, 10 ms jitter", 30, 10),
+        uneven("2 Mbit/s, 100 ms there and back, 20 ms jitter", 100, 20),
+        uneven("2 Mbit/s, 200 ms there and back, 30 ms jitter", 200, 30),
+        uneven("2 Mbit/s, 200 ms there and back, 50 ms jitter", 200, 50),
         still("1 Mbit/s, 30 ms of queue", shallow),
         Condition {
             name: "2 Mbit/s, 500 kbit/s, 2 Mbit/s",
@@ -90,6 +91,15 @@ pub fn conditions() -> Vec<Condition> {
 
 fn still(name: &'static str, start: Conditions) -> Condition {
     Condition { name, start, change: Change::Never }
+}
+
+/// A link of 2 Mbit/s that takes so many milliseconds there and back on average, each way up to `jitter` more than at
+/// least.
+fn uneven(name: &'static str, round_trip: u64, jitter: u64) -> Condition {
+    let delay = Duration::from_millis(round_trip.saturating_sub(jitter) / 2);
+    let jitter = Duration::from_millis(jitter);
+    let rate_bps = Some(2_000_000);
+    still(name, Conditions { rate_bps, delay, jitter, ..Conditions::default() })
 }
 
 /// Play one condition.
@@ -275,5 +285,25 @@ mod tests {
         let row = row("2 Mbit/s, 500 kbit/s, 2 Mbit/s");
         let (fell, back) = row.followed.unwrap();
         assert!(fell < 1000 && back < 2000, "{row}");
+    }
+
+    #[test]
+    fn a_link_whose_way_varies_is_found_and_kept() {
+        for (round_trip, jitter) in
+            [30, 200].into_iter().flat_map(|r| [5, 10, 30, 50].map(|j| (r, j)))
+        {
+            let condition = uneven("", round_trip, jitter);
+            let rows: Vec<Row> =
+                (1..=5).map(|seed| play(&condition, seed, &mut |_, _| ())).collect();
+            let mean = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>() / 5;
+            let mut found: Vec<u64> =
+                rows.iter().map(|row| row.found.unwrap_or(u64::MAX)).collect();
+            found.sort_unstable();
+            let shown: Vec<String> = rows.iter().map(Row::to_string).collect();
+            assert!((1_550..2_000).contains(&mean(|row| row.estimate.0)), "{shown:#?}");
+            let soon = if jitter < 50 { 3_000 } else { 6_000 };
+            assert!(found[2] < soon, "{shown:#?}");
+            assert!(mean(|row| row.queue.1) < 50 && mean(|row| row.dropped) < 5, "{shown:#?}");
+        }
     }
 }
