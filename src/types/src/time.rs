@@ -34,6 +34,13 @@ impl Time {
         self.0 / 1000
     }
 
+    /// The first whole multiple of `beat` since the origin that is no earlier than this. Timers that need not be punctual
+    /// end on beats, so that many of them cost one wake-up.
+    pub fn on_beat(self, beat: Duration) -> Self {
+        let beat = u64::try_from(beat.as_micros()).unwrap_or(u64::MAX).max(1);
+        Self(self.0.checked_next_multiple_of(beat).unwrap_or(u64::MAX))
+    }
+
     /// How long ago `earlier` was; zero if it lies ahead.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -75,6 +82,16 @@ impl WallTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beats_are_whole_multiples_and_never_earlier() {
+        let beat = Duration::from_millis(50);
+        for (at, on) in [(0, 0), (1, 50), (50, 50), (51, 100)] {
+            assert_eq!(Time::from_millis(at).on_beat(beat), Time::from_millis(on));
+        }
+        assert_eq!(Time::MAX.on_beat(beat), Time::MAX);
+        assert_eq!(Time::from_millis(7).on_beat(Duration::ZERO), Time::from_millis(7));
+    }
 
     #[test]
     fn differences_saturate() {

@@ -274,3 +274,19 @@ fn a_layer_that_the_publisher_stops_is_not_shared_out() {
     meeting.run(3000);
     assert_eq!(meeting.layers(), [Some(0), Some(2)]);
 }
+
+#[test]
+fn legs_limited_at_different_times_are_looked_at_together() {
+    let mut router = Router::new(Config::default(), Rng::from_seed(1));
+    for leg in 0..50 {
+        router.set_budget(Time::from_millis(1000 + u64::from(leg)), leg, Some(1_000_000));
+    }
+    let mut looks = 0;
+    for millis in 1050..2050 {
+        let now = Time::from_millis(millis);
+        looks += u32::from(router.next_timeout() <= now);
+        router.review(now);
+    }
+    // Four looks a second each, on at most two beats.
+    assert!((4..=8).contains(&looks), "{looks}");
+}
