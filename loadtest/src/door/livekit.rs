@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::URL_SAFE;
 use futures_util::{SinkExt, StreamExt};
 use livekit_protocol as proto;
 use offhook_scenario::{Track, TrackKind};
@@ -246,7 +246,8 @@ async fn open(url: &str, token: &str, everything: bool) -> Result<Socket> {
         join_request: request.encode_to_vec(),
         ..proto::WrappedJoinRequest::default()
     };
-    let request = URL_SAFE_NO_PAD.encode(wrapped.encode_to_vec());
+    // LiveKit's own server takes it with padding only.
+    let request = URL_SAFE.encode(wrapped.encode_to_vec()).replace('=', "%3D");
     let url = url.trim_end_matches('/');
     socket::open(&format!("{url}/rtc/v1?access_token={token}&join_request={request}")).await
 }
