@@ -336,7 +336,7 @@ impl Controller {
         let limited = sent.is_none_or(|sent| sent < from * LIMITED);
         let usage = self.trend.usage();
         if self.rate.update(at, &Signals { usage, delivered, recent, sent, limited, round_trip }) {
-            self.loss.abandon();
+            self.loss.lowered(self.rate.bits() / from);
             self.prober.lowered(now, from);
         } else if let (Some(sent), Some(delivered)) = (sent, delivered) {
             let estimate = self.rate.bits();

@@ -60,8 +60,9 @@ struct Trial {
     /// Packets lost in a row, on average.
     burst: f64,
     since: f64,
-    /// Counting began anew, with packets from after the cut.
-    counting: bool,
+    /// Once packets from after the cut are counted: how much more likely what became of them is if as many are lost as
+    /// before than if hardly any is, as a logarithm (Wald's sequential test).
+    evidence: Option<f64>,
 }
 
 impl Loss {
@@ -73,8 +74,8 @@ impl Loss {
     pub(super) fn told(&mut self, now: f64, tally: &Tally) {
         let elapsed = (now - self.faded_at).clamp(0.0, 10.0 * MEMORY);
         // What a trial counts is not forgotten before it is over.
-        let is_trial = self.trial.is_some_and(|trial| trial.counting);
-        let kept = if is_trial { 1.0 } else { (-elapsed / MEMORY).exp() };
+        let evidence = self.trial.as_mut().and_then(|trial| trial.weigh(tally, self.inherent));
+        let kept = if evidence.is_some() { 1.0 } else { (-elapsed / MEMORY).exp() };
         self.faded_at = now;
         let (arrived, lost) = (f64::from(tally.arrived), f64::from(tally.lost));
         self.told = self.told * kept + arrived + lost;
@@ -87,9 +88,18 @@ impl Loss {
         if self.told < 1.0 { 0.0 } else { (self.lost / self.told).clamp(0.0, 1.0) }
     }
 
-    /// The estimate was lowered for another reason, so a cut of ours proves nothing any more.
+    /// Nothing is heard of what is sent, so a cut of ours proves nothing any more.
     pub(super) fn abandon(&mut self) {
         self.trial = None;
+    }
+
+    /// The estimate was lowered to this part of itself for another reason. Whether as much is lost as before shows even
+    /// so, but an estimate that is restored is lower by as much.
+    pub(super) fn lowered(&mut self, part: f64) {
+        if let Some(trial) = &mut self.trial {
+            trial.before *= part;
+            trial.after *= part;
+        }
     }
 
     pub(super) fn judge(&mut self, now: f64, rates: &Rates) -> Verdict {
@@ -100,7 +110,8 @@ impl Loss {
         if self.told < ENOUGH {
             return Verdict::Keep;
         }
-        if ratio < self.inherent {
+        // Less by more than chance: the link has become better.
+        if ratio < self.inherent - 2.0 * self.deviation() {
             self.inherent += (ratio - self.inherent) * 0.02;
         }
         if ratio <= self.tolerated() {
@@ -108,42 +119,45 @@ impl Loss {
         }
         let after = (rates.delivered * 0.95).min(rates.estimate);
         let (before, loss, burst) = (rates.estimate, ratio, self.burst());
-        self.trial = Some(Trial { before, after, loss, burst, since: now, counting: false });
+        self.trial = Some(Trial { before, after, loss, burst, since: now, evidence: None });
         Verdict::Cut(after)
     }
 
     fn judge_trial(&mut self, now: f64, mut trial: Trial, rates: &Rates) -> Verdict {
         let elapsed = now - trial.since;
-        if !trial.counting {
+        let Some(evidence) = trial.evidence else {
             // Layers are switched at key frames, which takes a moment.
             let obeyed = rates.sent <= trial.after * 1.1 || elapsed > PATIENCE;
             if elapsed > rates.round_trip + SETTLING && obeyed {
                 (self.told, self.lost, self.bursts) = (0.0, 0.0, 0.0);
-                trial.counting = true;
+                trial.evidence = Some(0.0);
             }
             self.trial = Some(trial);
             return Verdict::Keep;
-        }
-        let enough = (EXPECTED / trial.loss).max(ENOUGH) * trial.burst;
-        if self.told < enough && elapsed < 3.0 * PATIENCE {
+        };
+        if evidence.abs() < CERTAIN && elapsed < 3.0 * PATIENCE {
             return Verdict::Keep;
         }
         self.trial = None;
         let ratio = self.ratio();
-        if ratio < trial.loss / 2.0 || ratio > MOST_INHERENT {
+        if evidence < 0.0 || ratio > MOST_INHERENT {
             return Verdict::Keep;
         }
-        self.inherent = f64::midpoint(trial.loss, ratio).min(MOST_INHERENT);
+        self.inherent = ratio.min(trial.loss);
         Verdict::Restore(trial.before)
     }
 
     /// As much may be lost: what the link loses anyway, and what chance adds to that.
     fn tolerated(&self) -> f64 {
+        self.inherent + 0.02 + 3.0 * self.deviation()
+    }
+
+    /// By as much the part that is lost differs by chance from what the link loses anyway.
+    fn deviation(&self) -> f64 {
         let expected = self.inherent.max(0.01);
         // What is lost in a row is lost for one reason, so it says no more than one loss.
         let independent = (self.told / self.burst()).max(1.0);
-        let deviation = (expected * (1.0 - expected) / independent).sqrt();
-        self.inherent + 0.02 + 3.0 * deviation
+        (expected * (1.0 - expected) / independent).sqrt()
     }
 
     fn burst(&self) -> f64 {
@@ -151,12 +165,30 @@ impl Loss {
     }
 }
 
+impl Trial {
+    /// Count what became of packets, if it is time. The evidence then.
+    fn weigh(&mut self, tally: &Tally, inherent: f64) -> Option<f64> {
+        let evidence = self.evidence.as_mut()?;
+        // A trial begins when much happens to be lost, so usually somewhat less is.
+        let as_before = (self.loss * USUALLY / self.burst).min(0.9);
+        let gone = (as_before * HARDLY).max((inherent / self.burst).min(as_before / 2.0));
+        let losses = f64::from(tally.bursts) - f64::from(tally.late);
+        *evidence += losses * (as_before / gone).ln()
+            + f64::from(tally.arrived) * ((1.0 - as_before) / (1.0 - gone)).ln();
+        self.evidence
+    }
+}
+
 /// How long a packet counts, in milliseconds.
 const MEMORY: f64 = 1000.0;
 /// Fewer packets than this prove nothing.
 const ENOUGH: f64 = 25.0;
-/// So many losses are awaited in a trial, if as much is lost as before, so that chance alone does not halve them.
-const EXPECTED: f64 = 6.0;
+/// As sure a trial has to be of either end: e^4 is more than fifty to one.
+const CERTAIN: f64 = 4.0;
+/// What is lost in truth, of what is seen lost when a trial begins.
+const USUALLY: f64 = 0.75;
+/// What is still lost, of what was, when the cause is gone.
+const HARDLY: f64 = 0.125;
 /// What is lost until the queue has drained does not count.
 const SETTLING: f64 = 150.0;
 /// How long is waited until less is sent, in milliseconds.
@@ -225,6 +257,25 @@ mod tests {
             let rates = Rates { estimate: 1e6, sent: 1e6, delivered: 1e6, round_trip: 50.0 };
             assert_eq!(loss.judge(f64::from(step) * 100.0, &rates), Verdict::Keep, "{step}");
         }
+    }
+
+    #[test]
+    fn a_cut_for_another_reason_meanwhile_does_not_end_a_trial() {
+        let (mut loss, mut estimate, mut restored) = (Loss::new(), 1000.0, None);
+        for step in 0..100 {
+            loss.told(f64::from(step) * 100.0, &Tally { arrived: 9, lost: 1, late: 0, bursts: 1 });
+            let (sent, delivered) = (estimate, estimate * 0.9);
+            let rates = Rates { estimate, sent, delivered, round_trip: 50.0 };
+            match loss.judge(f64::from(step) * 100.0, &rates) {
+                Verdict::Keep => {}
+                Verdict::Cut(to) => {
+                    estimate = to / 2.0;
+                    loss.lowered(0.5);
+                }
+                Verdict::Restore(to) => restored = Some(to),
+            }
+        }
+        assert_eq!(restored, Some(500.0));
     }
 
     #[test]

@@ -306,4 +306,16 @@ mod tests {
             assert!(mean(|row| row.queue.1) < 50 && mean(|row| row.dropped) < 5, "{shown:#?}");
         }
     }
+
+    #[test]
+    fn losses_of_a_links_own_do_not_hold_the_estimate_down() {
+        let all = conditions();
+        for condition in all.iter().filter(|condition| condition.name.contains("loss")) {
+            let rows: Vec<Row> =
+                (1..=5).map(|seed| play(condition, seed, &mut |_, _| ())).collect();
+            let mean = rows.iter().map(|row| row.estimate.0).sum::<u64>() / 5;
+            let shown: Vec<String> = rows.iter().map(Row::to_string).collect();
+            assert!((2_550..3_000).contains(&mean), "{shown:#?}");
+        }
+    }
 }
