@@ -34,8 +34,8 @@ impl Time {
         self.0 / 1000
     }
 
-    /// The first whole multiple of `beat` since the origin that is no earlier than this. Timers that need not be punctual
-    /// end on beats, so that many of them cost one wake-up.
+    /// The first whole multiple of `beat` since the origin that is no earlier than this. Timers that need
+    /// not be punctual end on beats, so that many of them cost one wake-up.
     pub fn on_beat(self, beat: Duration) -> Self {
         let beat = u64::try_from(beat.as_micros()).unwrap_or(u64::MAX).max(1);
         Self(self.0.checked_next_multiple_of(beat).unwrap_or(u64::MAX))

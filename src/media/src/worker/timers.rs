@@ -22,8 +22,8 @@ const VIDEO_REPORT: Duration = Duration::from_secs(1);
 const AUDIO_REPORT: Duration = Duration::from_secs(5);
 /// Until a sender report is tried again, while the publisher has not told its clock.
 const REPORT_RETRY: Duration = Duration::from_millis(200);
-/// What need not be punctual is done on multiples of this, for all legs at once: a worker that sleeps pays for each time
-/// it wakes up, not for what it does then.
+/// What need not be punctual is done on multiples of this, for all legs at once: a worker that sleeps pays for each
+/// time it wakes up, not for what it does then.
 const BEAT: Duration = Duration::from_millis(50);
 /// Sender reports in one packet: each is 28 bytes and its name about 32.
 const REPORTS: usize = 16;
