@@ -286,7 +286,10 @@ impl Session {
                         outgoing.repair(nack.media, nack.sequences(), &mut way);
                     }
                 }
-                rtcp::Packet::Remb(remb) => self.figures.estimate_bps = Some(remb.bitrate),
+                rtcp::Packet::Remb(remb) => {
+                    self.figures.estimate_bps = Some(remb.bitrate);
+                    obey(&mut self.outgoing, remb.bitrate);
+                }
                 _ => {}
             }
         }
@@ -358,6 +361,12 @@ impl Session {
         // Streams that are stuck are looked at twice a second even when no packet is missing.
         self.streams_due = self.streams_due.min(now + REPORTS / 2);
     }
+}
+
+/// Send no more than so many bits a second in all: what sound leaves is for the picture.
+fn obey(outgoing: &mut [Outgoing], bits: u64) {
+    let sound: u64 = outgoing.iter().map(|outgoing| outgoing.feed.track.sound_bits()).sum();
+    outgoing.iter_mut().for_each(|outgoing| outgoing.feed.allow(bits.saturating_sub(sound)));
 }
 
 fn want_key(outgoing: &mut [Outgoing], media: Ssrc) {

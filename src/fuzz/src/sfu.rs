@@ -138,6 +138,7 @@ impl Play<'_> {
             nack: true,
             pli: true,
             transport_cc: true,
+            remb: false,
         };
         let chosen = (0u8..).zip(CODECS).filter(|(index, _)| codecs & (1 << index) != 0);
         Negotiated { codecs: chosen.map(params).collect(), extensions: ids(shift) }

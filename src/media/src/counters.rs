@@ -158,6 +158,10 @@ counted! {
         KeyFramesWanted = "key_frames_wanted",
         /// Key frame requests sent to publishers.
         KeyFramesRequested = "key_frames_requested",
+        /// Publishers told to send less, or more again, because that is what their receivers can be given.
+        CeilingsSet = "ceilings_set",
+        /// Publishers told that they may send what they like again.
+        CeilingsLifted = "ceilings_lifted",
         /// Transport-wide feedback messages sent.
         FeedbackSent = "feedback_sent",
         /// Transport-wide feedback messages received.

@@ -4,6 +4,7 @@
 //!
 //! Nothing per packet locks, allocates, logs, or reads a clock. Start at [`Worker::turn`].
 
+mod ceiling;
 mod contact;
 mod control;
 mod egress;
@@ -111,6 +112,8 @@ struct Core {
     by_room: FastMap<RoomId, u32>,
     /// Rooms in which somebody asked for a key frame just now.
     asking: Vec<u32>,
+    /// Publishers whose video is capped anew.
+    capped: Vec<u32>,
     tracks: FastMap<TrackId, Track>,
     /// Tracks of other workers that legs here receive.
     attachments: FastMap<TrackId, Attachment>,
@@ -225,6 +228,7 @@ impl Worker {
             rooms: Vec::new(),
             by_room: FastMap::default(),
             asking: Vec::with_capacity(64),
+            capped: Vec::with_capacity(64),
             tracks: FastMap::default(),
             attachments: FastMap::default(),
             wanted: FastMap::default(),

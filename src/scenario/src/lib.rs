@@ -229,6 +229,14 @@ impl Track {
         self.codec.clock_rate() / self.fps.max(1)
     }
 
+    /// Bits a second that it takes on the way if it is sound, with all headers, and somebody talks.
+    pub fn sound_bits(&self) -> u64 {
+        let packets = self.layers.iter().filter(|_| self.media() == MediaKind::Audio);
+        let bytes =
+            packets.map(|packet| (packet.frame_bytes + source::OVERHEAD) as u64).sum::<u64>();
+        bytes * 8 * u64::from(self.fps)
+    }
+
     /// Payload bits a second of a layer without key frames.
     pub fn bits(&self, layer: &Layer) -> u64 {
         let frame = u64::from(layer.packets) * layer.packet_bytes as u64;

@@ -30,6 +30,8 @@ pub(crate) struct Rung {
     pub reach: Reach,
     /// Bits a second.
     pub rate: u64,
+    /// Its publisher keeps it to this rate, which follows what there is room for.
+    pub follows: bool,
 }
 
 /// The ways to get a track, cheapest first.
@@ -120,12 +122,25 @@ impl<K> Claim<K> {
         self.ladder.rung(self.given?)
     }
 
-    /// What a rung counts for: the part above what is held must leave a margin of an eighth.
+    /// It got the best there is.
+    pub(crate) fn has_all(&self) -> bool {
+        self.given.is_some() && self.given == self.ladder.len.checked_sub(1)
+    }
+
+    /// What a rung counts for: the part above what is held must leave a margin of an eighth. One that follows has
+    /// its margin in it; a larger picture that follows is, while it is held, on its way after a budget that fell by
+    /// so much, and nothing below it stands in its way.
     fn cost(&self, index: usize) -> u64 {
-        let rate = self.ladder.rung(index).map_or(0, |rung| rung.rate);
+        let Some(Rung { rate, follows, .. }) = self.ladder.rung(index) else { return 0 };
         let held = self.held.reach.and_then(|reach| self.ladder.within(reach));
-        let margin = if Some(index) <= held { 0 } else { rate / 8 };
-        rate.saturating_add(margin)
+        if Some(index) > held {
+            return if follows { rate } else { rate.saturating_add(rate / 8) };
+        }
+        let larger = |held: &Rung| held.follows && held.reach.layer > 0;
+        match held.and_then(|held| self.ladder.rung(held)).filter(larger) {
+            Some(held) => rate.min(held.rate - held.rate / 4),
+            None => rate,
+        }
     }
 
     /// The highest rung it may have now.

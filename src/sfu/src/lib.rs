@@ -20,6 +20,7 @@
 
 mod allocate;
 mod audience;
+mod ceiling;
 mod index;
 mod mapping;
 mod meter;

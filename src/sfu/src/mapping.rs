@@ -51,7 +51,15 @@ mod tests {
     fn params(payload_type: u8, codec: Codec) -> CodecParams {
         let rtx = Some(PayloadType(payload_type + 1));
         let payload_type = PayloadType(payload_type);
-        CodecParams { payload_type, codec, rtx, nack: true, pli: true, transport_cc: true }
+        CodecParams {
+            payload_type,
+            codec,
+            rtx,
+            nack: true,
+            pli: true,
+            transport_cc: true,
+            remb: false,
+        }
     }
 
     const fn h264(packetization_mode: u8, profile: u16) -> Codec {

@@ -24,6 +24,8 @@ pub(crate) struct Meter {
     since: Option<Time>,
     /// Bits a second; `None` before the first window is full.
     rates: Option<[[u32; LAYERS]; LAYERS]>,
+    /// All of it in the last window, in bits a second.
+    latest: u32,
     /// Windows that were counted, up to [`RAMP`].
     windows: u8,
 }
@@ -52,6 +54,11 @@ impl Meter {
         )
     }
 
+    /// Bits a second of all layers in the last third of a second.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest.into()
+    }
+
     /// What a rate will come to: an encoder that has just begun is on its way up.
     pub(crate) fn grown(&self, rate: u64) -> u64 {
         if self.windows < RAMP { rate.saturating_mul(2) } else { rate }
@@ -72,6 +79,11 @@ impl Meter {
         let micros = u64::try_from(now.since(since).as_micros()).unwrap_or(u64::MAX).max(1);
         let bits =
             |bytes: u32| (u64::from(bytes) * 8_000_000 / micros).min(u64::from(u32::MAX)) as u32;
+        if now.since(since) < WINDOW * 2 {
+            // A window with a pause in it does not tell what is sent now.
+            let all = self.counted.iter().flatten().fold(0, |sum, &b| u32::saturating_add(sum, b));
+            self.latest = bits(all);
+        }
         let before = self.rates;
         let mut rates = before.unwrap_or_default();
         for (row, counted) in rates.iter_mut().zip(&self.counted) {
@@ -116,6 +128,7 @@ mod tests {
         check(&meter, (0, 1), 400);
         check(&meter, (1, 0), 400);
         check(&meter, (u8::MAX, u8::MAX), 800);
+        assert!(meter.latest().abs_diff(800_000) < 40_000, "{}", meter.latest());
         assert_eq!(meter.temporal_top(), 1);
     }
 

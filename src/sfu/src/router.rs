@@ -1,6 +1,7 @@
 //! One room on one worker.
 
 mod allocation;
+mod ceilings;
 
 use core::cmp::Reverse;
 use core::time::Duration;
@@ -181,6 +182,10 @@ pub struct Router {
     claims: Vec<Claim<Key>>,
     speaking_legs: Speaking,
     pauses: VecDeque<Pause>,
+    /// Tracks whose publishers are to hear of another ceiling.
+    capped: VecDeque<TrackId>,
+    /// No ceiling is looked at before.
+    ceilings_at: Time,
     /// No key frame request is due before.
     key_frames_at: Time,
     stage: Stage,
@@ -226,6 +231,8 @@ impl Router {
             claims: Vec::new(),
             speaking_legs: Vec::new(),
             pauses: VecDeque::new(),
+            capped: VecDeque::with_capacity(8),
+            ceilings_at: Time::ZERO,
             key_frames_at: Time::MAX,
             speakers_at: Time::ZERO,
             heard: false,
@@ -278,6 +285,7 @@ impl Router {
             track.muted = muted;
             track.stop();
             track.refresh_waiting();
+            self.lift_ceiling(now, id);
             self.stage.leave(id);
             self.heard = true;
             self.look_at_key_frames(now);

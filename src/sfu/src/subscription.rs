@@ -109,6 +109,8 @@ pub(crate) struct Subscription {
     names: Names,
     want: Want,
     share: Share,
+    /// Bits a second that its leg could be given of the track.
+    pub leeway: u64,
     /// What it is to get: what is wanted, as far as it fits.
     aim: Aim,
     codecs: Arc<[CodecParams]>,
@@ -160,6 +162,7 @@ impl Subscription {
             names: Names { ssrc: egress.ssrc, rtx: egress.rtx, mid: egress.mid, ids: agreed.ids },
             want,
             share,
+            leeway: u64::MAX,
             aim: Aim::of(&want, share),
             codecs: Arc::clone(&agreed.codecs),
             mapped: None,

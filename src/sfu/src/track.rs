@@ -9,6 +9,7 @@ use offhook_wire::dd;
 use offhook_wire::payload::Description;
 
 use crate::audience::Audience;
+use crate::ceiling::{Ceiling, Sends};
 use crate::index::Map;
 use crate::meter::Meter;
 use crate::munge::Pictures;
@@ -44,6 +45,9 @@ pub(crate) struct Track {
     heard: Time,
     pub voice: Voice,
     pub audience: Audience,
+    /// Its publisher can be asked to stay under a rate.
+    pub heeds: bool,
+    pub ceiling: Ceiling,
     /// Those that get something come first.
     pub subscriptions: Vec<Subscription>,
     /// How many they are.
@@ -64,6 +68,8 @@ impl Track {
             heard: Time::ZERO,
             voice: Voice::default(),
             audience: Audience::default(),
+            heeds: false,
+            ceiling: Ceiling::default(),
             subscriptions: Vec::new(),
             active: 0,
             places: Map::default(),
@@ -74,6 +80,7 @@ impl Track {
     pub(crate) fn restart(&mut self) {
         self.layers = Default::default();
         self.live = 0;
+        (self.heeds, self.ceiling) = (false, Ceiling::default());
         for subscription in &mut self.subscriptions {
             subscription.restart();
         }
@@ -248,6 +255,21 @@ impl Track {
             passed.displaced = Some(other);
         }
         heard
+    }
+
+    /// Bits a second that come of it, in all layers.
+    pub(crate) fn rate(&self) -> u64 {
+        let all = self.layers.iter().filter_map(|layer| layer.meter.rate((u8::MAX, u8::MAX)));
+        all.sum()
+    }
+
+    /// What its layers bring.
+    pub(crate) fn sends(&self) -> Sends {
+        let mut sends = Sends { live: self.live, ..Sends::default() };
+        for (latest, layer) in sends.latest.iter_mut().zip(&self.layers) {
+            *latest = layer.meter.latest();
+        }
+        sends
     }
 
     /// Nothing goes out for now; numbers stay closed when it does again.

@@ -362,6 +362,8 @@ pub struct CodecParams {
     pub pli: bool,
     /// Transport-wide congestion control feedback agreed.
     pub transport_cc: bool,
+    /// A receiver's estimate of the rate it can take is agreed (draft-alvestrand-rmcat-remb-03).
+    pub remb: bool,
 }
 
 /// Header extensions that mean something to the relay or pass through it.

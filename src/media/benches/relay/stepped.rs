@@ -225,6 +225,7 @@ fn negotiated() -> Negotiated {
         nack: true,
         pli: true,
         transport_cc: true,
+        remb: false,
     };
     let mut extensions = Extensions::default();
     extensions.set(Extension::Mid, 4);

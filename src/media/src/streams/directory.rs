@@ -187,6 +187,7 @@ mod tests {
             nack: true,
             pli: true,
             transport_cc: true,
+            remb: false,
         };
         let codecs =
             vec![params(111, Codec::Opus, None), params(96, Codec::Vp8, Some(PayloadType(35)))];

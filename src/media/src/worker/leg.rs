@@ -10,6 +10,7 @@ use offhook_rtc::twcc::Recorder;
 use offhook_types::media::{CodecParams, Egress, Ingress, Negotiated, Want};
 use offhook_types::{LegId, PayloadType, Ssrc, Time, TrackId, WorkerId};
 
+use super::ceiling::Told;
 use super::contact::Contact;
 use super::guide::Guide;
 use crate::Limits;
@@ -39,6 +40,8 @@ pub(super) struct Leg {
     /// Packets of it that were left out.
     pub(super) left_out: u32,
     pub(super) next_report: Time,
+    /// What it was last asked to stay under.
+    pub(super) ceiling: Told,
     pub(super) next_quality: Time,
     pub(super) quality: Tally,
     /// Smoothed.
@@ -227,6 +230,7 @@ impl Leg {
             shed: false,
             left_out: 0,
             next_report: now,
+            ceiling: Told::Nothing,
             next_quality: now,
             quality: Tally { since: now, ..Tally::default() },
             round_trip: None,

@@ -111,7 +111,7 @@ impl Core {
 
     fn handle_note(&mut self, now: Time, from: WorkerId, note: Note) {
         match note {
-            Note::Attach { track } => self.attached(from, track),
+            Note::Attach { track } => self.attached(now, from, track),
             Note::Detach { track } => self.detached(from, track),
             Note::Lossy { track, fraction } => {
                 let Some(room) = self.tracks.get(&track).map(|track| track.room) else { return };
@@ -155,14 +155,16 @@ impl Core {
         self.attachments.get(&track).is_some_and(|attachment| attachment.worker == worker)
     }
 
-    fn attached(&mut self, from: WorkerId, track: TrackId) {
+    fn attached(&mut self, now: Time, from: WorkerId, track: TrackId) {
         *self.wanted.entry(track).or_default() |= bit(from);
         if let Some(known) = self.tracks.get_mut(&track)
-            && matches!(known.source, Source::Local(_))
+            && let Source::Local(publisher) = known.source
         {
             known.workers |= bit(from);
             let note = published(track, known);
             self.tell(from, note);
+            self.judge_publisher(now, publisher);
+            self.tell_ceiling(publisher);
         }
     }
 

@@ -92,11 +92,21 @@ impl Core {
             return;
         };
         room.router.review(now);
+        while let Some(track) = room.router.poll_ceiling() {
+            if let Some(Source::Local(publisher)) =
+                self.tracks.get(&track).map(|track| track.source)
+            {
+                self.capped.push(publisher);
+            }
+        }
         while let Some(Pause { leg, track, paused }) = room.router.poll_pause() {
             let leg = self.legs.get(leg as usize).and_then(Option::as_deref);
             if let Some(Leg { id: leg, .. }) = leg {
                 (self.on_event)(Event::Paused { leg: *leg, track, paused });
             }
+        }
+        while let Some(publisher) = self.capped.pop() {
+            self.tell_ceiling(publisher);
         }
     }
 
@@ -243,7 +253,8 @@ impl Core {
     fn report_reception(&mut self, now: Time, index: u32) {
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let Some(leg) = leg else { return };
-        if now >= leg.next_report && !leg.streams.is_empty() {
+        let due = now >= leg.next_report && !leg.streams.is_empty();
+        if due {
             leg.next_report = (now + RECEIVER_REPORT).on_beat(BEAT);
             let mut blocks = [EMPTY_BLOCK; 31];
             let router = self.rooms.get(leg.room as usize).and_then(Option::as_ref);
@@ -271,6 +282,10 @@ impl Core {
         }
         let next = if leg.next_report > now { leg.next_report } else { now + RECEIVER_REPORT };
         self.schedule(index, next);
+        if due {
+            self.judge_publisher(now, index);
+            self.tell_ceiling(index);
+        }
     }
 
     /// Sender reports for what the leg receives, several to a packet.

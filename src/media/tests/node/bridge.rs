@@ -31,6 +31,7 @@ pub fn negotiated() -> Negotiated {
         nack: false,
         pli: false,
         transport_cc: false,
+        remb: false,
     };
     Negotiated { codecs: vec![opus], extensions }
 }

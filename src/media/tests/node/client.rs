@@ -40,6 +40,7 @@ pub fn negotiated() -> Negotiated {
         nack: video,
         pli: video,
         transport_cc: true,
+        remb: video,
     };
     let mut extensions = Extensions::default();
     extensions.set(Extension::Mid, MID);

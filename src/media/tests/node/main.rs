@@ -4,6 +4,7 @@
 
 mod allocation;
 mod bridge;
+mod ceiling;
 mod client;
 mod congestion;
 mod connect;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use offhook_types::{Rng, Time};
 
+use super::allowance::Allowance;
 use super::{Picture, Voice};
 use crate::{Track, TrackKind};
 
@@ -18,6 +19,8 @@ pub struct Feed {
     content: Content,
     /// Layers that anybody wants.
     wanted: Vec<bool>,
+    /// What each may be sent at.
+    allowance: Allowance,
     due: Time,
     timestamp: u32,
     next_key: Time,
@@ -67,6 +70,7 @@ impl Feed {
         Self {
             content,
             wanted: vec![true; track.layers.len()],
+            allowance: Allowance::new(track.layers.len()),
             due: Time::MAX,
             timestamp: rng.next_u32(),
             next_key: Time::MAX,
@@ -101,6 +105,13 @@ impl Feed {
         }
     }
 
+    /// Send no more than so many bits a second from now on, headers included.
+    pub fn allow(&mut self, bits: u64) {
+        if self.track.kind == TrackKind::Video {
+            self.key_wanted |= self.allowance.share(&self.track, bits);
+        }
+    }
+
     /// Every packet of the frame that is due.
     pub fn poll(&mut self, now: Time, send: &mut dyn FnMut(&Piece<'_>)) {
         if self.due > now {
@@ -125,12 +136,16 @@ impl Feed {
             self.next_key = now + self.track.key_every;
         }
         let scale = if key { self.track.key_scale } else { 1 };
-        let layers = self.track.layers.iter().zip(pictures).zip(&self.wanted);
-        for (layer, ((plan, picture), _)) in layers.enumerate().filter(|(_, (_, wanted))| **wanted)
-        {
-            let frame = picture.next(key, plan.packets.saturating_mul(scale));
+        self.allowance.step();
+        let layers = self.track.layers.iter().zip(pictures).zip(&self.wanted).enumerate();
+        for (layer, ((plan, picture), &wanted)) in layers {
+            if !wanted || !self.allowance.allows(layer) {
+                continue;
+            }
+            let (packets, bytes) = self.allowance.frame(plan, layer, scale);
+            let frame = picture.next(key, packets);
             for index in 0..frame.packets {
-                picture.write(now, &frame, index, plan.packet_bytes, &mut self.payload);
+                picture.write(now, &frame, index, bytes, &mut self.payload);
                 send(&Piece {
                     layer,
                     index,

@@ -8,7 +8,8 @@ const CAMERA: &[u64] = &[100, 400, 1500];
 fn ladder(rates: &[u64]) -> Ladder {
     let mut ladder = Ladder::default();
     for (layer, &rate) in (0u8..).zip(rates) {
-        ladder.push(Rung { reach: Reach { layer, temporal: 2 }, rate: rate * 1000 });
+        let reach = Reach { layer, temporal: 2 };
+        ladder.push(Rung { reach, rate: rate * 1000, follows: false });
     }
     ladder
 }
@@ -151,4 +152,19 @@ proptest! {
         }
         prop_assert_eq!(&seen[10], &seen[11]);
     }
+}
+
+#[test]
+fn what_follows_needs_no_margin_and_stays_through_a_dip() {
+    let mut ladder = ladder(&[100, 700]);
+    let reach = Reach { layer: 2, temporal: 2 };
+    ladder.push(Rung { reach, rate: 800_000, follows: true });
+    let given = |layer: Option<u8>, budget: u64| {
+        let mut claims = [Claim::new(0, (EQUAL, false), ladder, held(layer))];
+        allocate(&mut claims, Terms { budget: budget * 1000, rise: true, insist: false });
+        claims[0].given().map(|rung| rung.reach.layer)
+    };
+    assert_eq!((given(Some(1), 799), given(Some(1), 800)), (Some(1), Some(2)));
+    // The rung below it would not fit.
+    assert_eq!((given(Some(2), 600), given(Some(2), 599)), (Some(2), Some(0)));
 }

@@ -12,7 +12,7 @@ use crate::subscription::Share;
 /// Between two looks at a leg whose tracks change rate by themselves.
 const REVIEW: Duration = Duration::from_millis(250);
 /// These looks end on multiples of this, so that a worker wakes up once for all legs of its rooms.
-const BEAT: Duration = Duration::from_millis(50);
+pub(super) const BEAT: Duration = Duration::from_millis(50);
 /// After something had to go down nothing goes up for this long: a link that was just too full needs time to
 /// drain, and a wrong estimate to be corrected.
 const AFTER_FALL: Duration = Duration::from_secs(2);
@@ -51,8 +51,50 @@ pub(super) struct Limit {
     review_at: Time,
 }
 
-/// Whose claim, and whether all that its track can offer is known.
-pub(super) type Key = (TrackId, bool);
+/// Whose claim.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    track: TrackId,
+    /// All that its track can offer is known.
+    complete: bool,
+    /// Its publisher sends less than it might.
+    capped: bool,
+}
+
+/// What a budget comes to when it was shared.
+struct Spare {
+    budget: u64,
+    taken: u64,
+    /// Of what is left, for each of those that have not got all there is.
+    part: u64,
+    /// Of the whole, for each.
+    even: u64,
+}
+
+impl Spare {
+    fn of(claims: &[Claim<Key>], budget: u64, taken: u64) -> Self {
+        let short = claims.iter().filter(|claim| !is_whole(claim)).count().max(1) as u64;
+        let all = claims.len().max(1) as u64;
+        Self { budget, taken, part: budget.saturating_sub(taken) / short, even: budget / all }
+    }
+
+    /// What could be given to one claim if its track came at any rate. It is no less than an even part, so that it does
+    /// not depend on who happens to speak.
+    fn leeway(&self, claim: &Claim<Key>) -> u64 {
+        if is_whole(claim) {
+            return u64::MAX;
+        }
+        let given = claim.given().map_or(0, |rung| rung.rate);
+        // What is held although it does not quite fit takes no more than there is.
+        let fits = given.min(given.saturating_mul(self.budget) / self.taken.max(1));
+        fits.saturating_add(self.part).max(self.even)
+    }
+}
+
+/// Nothing is missing.
+fn is_whole(claim: &Claim<Key>) -> bool {
+    claim.has_all() && claim.key.complete && !claim.key.capped
+}
 
 impl Router {
     /// What may be sent to a leg from now on, in bits a second with headers; `None` is no limit. Less than
@@ -95,7 +137,8 @@ impl Router {
             let want = subscription.want();
             let heard = subscription.kind() == MediaKind::Video || self.stage.hears(id);
             if heard && !want.paused {
-                let rate = track.offer(want).ladder.top().map_or(0, |top| top.rate);
+                let now = track.offer(want).ladder.top().map_or(0, |top| top.rate);
+                let rate = track.uncapped(want).unwrap_or(now);
                 sum = sum.saturating_add(rate);
             }
         }
@@ -120,8 +163,9 @@ impl Router {
             self.review_leg(now, leg);
         }
         self.due = due;
+        let looks_at = self.look_at_ceilings(now);
         let next = self.legs.values().filter_map(|leg| leg.limit).map(|limit| limit.review_at);
-        self.reviews_at = next.min().unwrap_or(Time::MAX);
+        self.reviews_at = next.min().unwrap_or(Time::MAX).min(looks_at);
     }
 
     /// A track's layers changed: whoever receives it shares anew before the next packet.
@@ -155,15 +199,17 @@ impl Router {
         let short = claims.first().is_some_and(|first| !first.fits(nearly));
         let short_since = if short { limit.short_since.or(Some(now)) } else { None };
         let mut rise_at = limit.rise_at;
+        let spare = Spare::of(&claims, pictures, taken);
         for claim in claims.drain(..) {
+            let leeway = spare.leeway(&claim);
             let reach = claim.given().map(|rung| rung.reach);
             if reach < claim.held.reach {
                 rise_at = rise_at.max(now + AFTER_FALL);
             } else if reach > claim.held.reach {
                 rise_at = rise_at.max(now + AFTER_RISE);
             }
-            let fresh = claim.held.fresh && !claim.key.1 && reach.is_some();
-            self.give(now, (leg, claim.key.0), Held { reach, fresh });
+            let fresh = claim.held.fresh && !claim.key.complete && reach.is_some();
+            self.give(now, (leg, claim.key.track), (Held { reach, fresh }, leeway));
         }
         self.claims = claims;
         let review_at = (now + REVIEW).on_beat(BEAT);
@@ -200,7 +246,8 @@ impl Router {
             let offer = track.offer(want);
             if offer.ladder.top().is_some() {
                 let speaks = speaking.contains(&subscription.source);
-                let key = (id, offer.complete);
+                let capped = track.ceiling.bound().is_some();
+                let key = Key { track: id, complete: offer.complete, capped };
                 let held = subscription.share().held;
                 claims.push(Claim::new(key, (want.weight, speaks), offer.ladder, held));
             }
@@ -211,9 +258,10 @@ impl Router {
     }
 
     /// A leg's track may take so much from now on.
-    fn give(&mut self, now: Time, (leg, id): (u32, TrackId), held: Held) {
+    fn give(&mut self, now: Time, (leg, id): (u32, TrackId), (held, leeway): (Held, u64)) {
         let Some(track) = self.track_mut(id) else { return };
         let Some(subscription) = track.subscription_mut(leg) else { return };
+        subscription.leeway = leeway;
         let was_paused = subscription.share().held.is_paused();
         if subscription.set_share(Share { limited: true, held }) {
             track.retarget_one(leg);
@@ -231,6 +279,7 @@ impl Router {
             let Some(track) = self.track_mut(id) else { continue };
             let Some(subscription) = track.subscription_mut(leg) else { continue };
             let was_paused = subscription.share().held.is_paused();
+            subscription.leeway = u64::MAX;
             subscription.set_share(Share { limited: false, held: Held::NEW });
             track.retarget_one(leg);
             track.ask_for(leg);

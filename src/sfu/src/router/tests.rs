@@ -3,6 +3,7 @@
 
 mod allocation;
 mod audio;
+mod ceilings;
 mod key_frames;
 mod layers;
 mod limits;
@@ -133,6 +134,7 @@ pub(super) fn negotiated(codecs: &[(u8, Codec)]) -> Negotiated {
         nack: true,
         pli: true,
         transport_cc: true,
+        remb: false,
     });
     Negotiated { codecs: codecs.collect(), extensions: ids(1) }
 }

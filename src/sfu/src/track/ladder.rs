@@ -17,6 +17,15 @@ struct Size<'a> {
     layer: u8,
     spatial: u8,
     meter: &'a Meter,
+    /// What it comes to under a cap that its publisher heeds.
+    share: Option<u64>,
+}
+
+impl Size<'_> {
+    /// What it takes up to a temporal layer, of so much in all.
+    fn thinned(&self, temporal: u8, rate: u64) -> u64 {
+        self.meter.rate((self.spatial, temporal)).map_or(rate, |thinned| thinned.min(rate))
+    }
 }
 
 impl Track {
@@ -40,8 +49,12 @@ impl Track {
                 continue;
             };
             // More than the least is given only for what it will cost.
-            let rate = if first { rate } else { size.meter.grown(rate) };
-            let thin = |temporal| size.meter.rate((size.spatial, temporal)).unwrap_or(rate);
+            let rate = match size.share {
+                Some(share) => share,
+                None if first => rate,
+                None => size.meter.grown(rate),
+            };
+            let thin = |temporal| size.thinned(temporal, rate);
             if screen && most > 0 {
                 offer.push(&size, 0, thin(0));
             } else {
@@ -54,8 +67,7 @@ impl Track {
         }
         if let Some((size, most, rate)) = best.filter(|_| screen) {
             for temporal in 1..most {
-                let thinned = size.meter.rate((size.spatial, temporal)).unwrap_or(rate);
-                offer.push(&size, temporal, thinned);
+                offer.push(&size, temporal, size.thinned(temporal, rate));
             }
             offer.push(&size, u8::MAX, rate);
         }
@@ -68,14 +80,16 @@ impl Track {
         let single = self.spec.is_none_or(|spec| spec.layers <= 1);
         let mut places = sizes.iter_mut();
         for (stream, layer) in self.layers.iter().zip(0u8..) {
-            if self.live & (1 << layer) == 0 {
+            if self.live & (1 << layer) == 0 || self.ceiling.leaves(layer) {
                 continue;
             }
             let meter = &stream.meter;
             if single {
                 let spatials = 0..=want.layer.min(stream.spatial_top);
                 for (spatial, place) in spatials.zip(places.by_ref()) {
-                    *place = Some(Size { layer: spatial, spatial, meter });
+                    // The cap is on the whole stream.
+                    let share = self.ceiling.share(0).filter(|_| spatial == stream.spatial_top);
+                    *place = Some(Size { layer: spatial, spatial, meter, share });
                 }
                 break;
             }
@@ -84,7 +98,8 @@ impl Track {
                 break;
             }
             if let Some(place) = places.next() {
-                *place = Some(Size { layer, spatial: u8::MAX, meter });
+                let share = self.ceiling.share(layer);
+                *place = Some(Size { layer, spatial: u8::MAX, meter, share });
             }
         }
         sizes
@@ -93,6 +108,7 @@ impl Track {
 
 impl Offer {
     fn push(&mut self, size: &Size<'_>, temporal: u8, rate: u64) {
-        self.ladder.push(Rung { reach: Reach { layer: size.layer, temporal }, rate });
+        let reach = Reach { layer: size.layer, temporal };
+        self.ladder.push(Rung { reach, rate, follows: size.share.is_some() });
     }
 }

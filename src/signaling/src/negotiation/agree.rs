@@ -116,6 +116,7 @@ impl Bundle {
                 nack: format.has(&Feedback::Nack),
                 pli: format.has(&Feedback::NackPli),
                 transport_cc: format.has(&Feedback::TransportCc),
+                remb: format.has(&Feedback::GoogRemb),
             };
             let known = |other: &&mut CodecParams| other.payload_type == format.payload_type;
             match self.order.iter_mut().find(known) {
@@ -124,6 +125,7 @@ impl Bundle {
                     other.nack |= params.nack;
                     other.pli |= params.pli;
                     other.transport_cc |= params.transport_cc;
+                    other.remb |= params.remb;
                 }
                 None => self.order.push(params),
             }
@@ -164,7 +166,8 @@ pub(super) fn taken(codec: Codec) -> bool {
     }
 }
 
-/// Feedback that both sides understand. Of two ways to tell us what a receiver's way carries, the one with more to say.
+/// Feedback that both sides understand. Of two ways to tell us what a receiver's way carries, the one with more to
+/// say; a sender that has the one is told by the other what all its receivers can take.
 fn feedback(kind: MediaKind, format: &Format, flow: Flow) -> Vec<Feedback> {
     let mut known = vec![Feedback::Nack];
     if kind == MediaKind::Video {
@@ -172,6 +175,9 @@ fn feedback(kind: MediaKind, format: &Format, flow: Flow) -> Vec<Feedback> {
     }
     if format.has(&Feedback::TransportCc) {
         known.insert(0, Feedback::TransportCc);
+        if flow.receives && kind == MediaKind::Video {
+            known.insert(1, Feedback::GoogRemb);
+        }
     } else if flow.sends && kind == MediaKind::Video {
         known.insert(0, Feedback::GoogRemb);
     }

@@ -327,6 +327,7 @@ fn negotiated() -> Negotiated {
         nack: false,
         pli: false,
         transport_cc: false,
+        remb: false,
     };
     Negotiated { codecs: vec![opus], extensions }
 }

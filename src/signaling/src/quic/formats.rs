@@ -30,6 +30,7 @@ pub(super) fn negotiated() -> Negotiated {
         nack: true,
         pli: true,
         transport_cc: true,
+        remb: false,
     });
     let opus = CodecParams {
         payload_type: PayloadType(AUDIO),
@@ -38,6 +39,7 @@ pub(super) fn negotiated() -> Negotiated {
         nack: false,
         pli: false,
         transport_cc: true,
+        remb: false,
     };
     Negotiated { codecs: video.chain([opus]).collect(), extensions }
 }

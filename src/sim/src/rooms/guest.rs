@@ -175,9 +175,16 @@ impl Guest {
                         sent.into_iter().for_each(|sent| sent.clone().send(now, up));
                     }
                 }
+                rtcp::Packet::Remb(remb) => self.obey(remb.bitrate),
                 _ => {}
             }
         }
+    }
+
+    /// Send no more than so much in all: what sound leaves is for the picture.
+    fn obey(&mut self, bits: u64) {
+        let sound: u64 = self.tracks.iter().map(|track| track.feed.track.sound_bits()).sum();
+        self.tracks.iter_mut().for_each(|track| track.feed.allow(bits.saturating_sub(sound)));
     }
 
     /// Ask for what is missing.

@@ -101,6 +101,7 @@ pub(super) fn negotiated(feedback: bool) -> Negotiated {
             nack: video,
             pli: video,
             transport_cc: feedback,
+            remb: video,
         }
     };
     let codecs = [Codec::Opus, Codec::Vp8, H264_MODE_1].map(params).to_vec();

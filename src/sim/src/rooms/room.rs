@@ -2,7 +2,7 @@
 //! happen. Rooms share nothing, so each is played by itself.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use offhook_link::Link;
@@ -16,7 +16,7 @@ use offhook_wire::{rtcp, rtp};
 use super::guest::{Guest, Publishing};
 use super::leg::{Held, Leg, Way};
 use super::origin::Origin;
-use super::packet::{Datagram, GRAIN, extensions, is_repeated, negotiated, repeats};
+use super::packet::{Datagram, GRAIN, control, extensions, is_repeated, negotiated, repeats};
 use super::record::Record;
 
 /// One room of a scenario.
@@ -26,6 +26,8 @@ pub(super) struct Room<'a> {
     members: Vec<Member<'a>>,
     /// Who publishes which track.
     owners: BTreeMap<TrackId, usize>,
+    /// Tracks whose publishers were asked to stay under something.
+    capped: BTreeSet<TrackId>,
     /// The last number that was given to a track or a stream.
     serial: u32,
     now: Time,
@@ -79,6 +81,7 @@ impl<'a> Room<'a> {
             pool: Pool::new(WAITING),
             members: seats.iter().map(member).collect(),
             owners: BTreeMap::new(),
+            capped: BTreeSet::new(),
             serial: 0,
             now: Time::ZERO,
         }
@@ -157,6 +160,10 @@ impl<'a> Room<'a> {
         self.router.review(now);
         while self.router.poll_pause().is_some() {}
         let _ = self.router.poll_speakers(now);
+        while let Some(track) = self.router.poll_ceiling() {
+            self.capped.insert(track);
+            self.tell_ceiling(now, track);
+        }
         while let Some((track, layer)) = self.router.poll_key_frame(now) {
             let owner = self.owners.get(&track).map(|&owner| &mut self.members[owner]);
             let Some(member) = owner else { continue };
@@ -167,6 +174,21 @@ impl<'a> Room<'a> {
             }
             member.due = member.due.min(here.down.next_timeout().unwrap_or(Time::MAX));
         }
+    }
+
+    /// Let a publisher know what to stay under.
+    fn tell_ceiling(&mut self, now: Time, track: TrackId) {
+        let owner = self.owners.get(&track).map(|&owner| &mut self.members[owner]);
+        let Some(member) = owner else { return };
+        let Some(here) = &mut member.here else { return };
+        let sound = here.origins.iter().filter(|origin| origin.codec.kind() == MediaKind::Audio);
+        let sound: u64 = sound.map(|origin| self.router.rate(origin.track)).sum();
+        let bits = self
+            .router
+            .ceiling(track)
+            .map_or(UNLIMITED, |video| video + video / 32 + sound + sound / 4);
+        control(now, &mut here.down, |out| out.remb(OWN, bits, &[]));
+        member.due = member.due.min(here.down.next_timeout().unwrap_or(Time::MAX));
     }
 
     /// A publisher's packet.
@@ -275,6 +297,8 @@ impl<'a> Room<'a> {
     /// A second is over.
     fn sample(&mut self) {
         let now = self.now;
+        let capped: Vec<TrackId> = self.capped.iter().copied().collect();
+        capped.into_iter().for_each(|track| self.tell_ceiling(now, track));
         self.members.iter_mut().for_each(|member| member.sample(now));
     }
 
@@ -314,11 +338,13 @@ impl<'a> Room<'a> {
         member.record.joins += 1;
         member.here = Some(Presence { up, down, guest, leg, origins, round_trip });
         self.router.set_negotiated(now, index as u32, &negotiated(group.feedback));
+        let is_only = group.tracks(MediaKind::Video) == 1;
         for (id, kind, layers) in published {
             self.owners.insert(id, index);
             // A room's limits are far above a scenario's.
             let _ =
                 self.router.add_track(now, id, TrackSpec { kind, layers, origin: Place::Local });
+            self.router.set_heeds(now, id, is_only && kind == MediaKind::Video);
             (0..self.members.len()).for_each(|other| self.subscribe(now, other, (id, kind)));
         }
         let others: Vec<(TrackId, MediaKind)> = self.tracks_of_others(index);
@@ -365,6 +391,7 @@ impl<'a> Room<'a> {
         self.router.remove_leg(index as u32);
         for Publishing { id, .. } in &here.guest.tracks {
             self.owners.remove(id);
+            self.capped.remove(id);
             self.router.remove_track(*id);
             for (other, member) in self.members.iter_mut().enumerate() {
                 self.router.unsubscribe(other as u32, *id);
@@ -375,6 +402,11 @@ impl<'a> Room<'a> {
         }
     }
 }
+
+/// Who asks; nobody looks at it.
+const OWN: Ssrc = Ssrc(1);
+/// No limit to anybody.
+const UNLIMITED: u64 = 1_000_000_000;
 
 const KINDS: [MediaKind; 2] = [MediaKind::Audio, MediaKind::Video];
 

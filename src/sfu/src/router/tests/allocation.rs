@@ -7,35 +7,49 @@ use offhook_types::media::Weight;
 use super::*;
 
 /// A camera of three simulcast layers that take so many kilobits a second.
-struct Camera {
+pub(super) struct Camera {
     track: TrackId,
-    kilobits: [u64; 3],
+    pub kilobits: [u64; 3],
     /// Layers that it sends.
     sends: u8,
     key_wanted: [bool; 3],
 }
 
-const CAMERA: [u64; 3] = [100, 400, 1500];
+impl Camera {
+    /// Share so many kilobits among its layers, from the smallest on.
+    fn obey(&mut self, mut left: u64) {
+        for (at, full) in CAMERA.into_iter().enumerate() {
+            self.kilobits[at] = left.min(full);
+            self.sends &= !(1 << at);
+            self.sends |= u8::from(left >= full / 4) << at;
+            left = left.saturating_sub(full);
+        }
+    }
+}
+
+pub(super) const CAMERA: [u64; 3] = [100, 400, 1500];
 
 /// Cameras that one leg watches.
-struct Meeting {
-    router: Router,
-    now: Time,
-    cameras: Vec<Camera>,
+pub(super) struct Meeting {
+    pub router: Router,
+    pub now: Time,
+    pub cameras: Vec<Camera>,
+    /// No camera does what it is asked.
+    pub deaf: bool,
     frame: u64,
     /// Bits that went to the leg, by track, since last looked at.
     got: BTreeMap<TrackId, u64>,
     /// The layer that each last came from, and how often that changed.
     shown: BTreeMap<TrackId, (u32, u32)>,
-    pauses: Vec<(TrackId, bool)>,
+    pub pauses: Vec<(TrackId, bool)>,
 }
 
-fn camera(index: usize) -> TrackId {
+pub(super) fn camera(index: usize) -> TrackId {
     TrackId(100 + index as u64)
 }
 
 impl Meeting {
-    fn new(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         let mut router = Router::new(Config::default(), Rng::from_seed(1));
         let now = Time::from_millis(1_000_000);
         router.set_negotiated(now, LEG, &negotiated(&[(120, Codec::Vp8)]));
@@ -49,6 +63,7 @@ impl Meeting {
         });
         Self {
             cameras: cameras.collect(),
+            deaf: false,
             router,
             now,
             frame: 0,
@@ -59,7 +74,7 @@ impl Meeting {
     }
 
     /// Everyone sends for a while.
-    fn run(&mut self, millis: u64) {
+    pub fn run(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         while self.now < end {
             for index in 0..self.cameras.len() {
@@ -99,24 +114,31 @@ impl Meeting {
             assert_eq!(pause.leg, LEG);
             self.pauses.push((pause.track, pause.paused));
         }
+        while let Some(track) = self.router.poll_ceiling() {
+            let left = self.router.ceiling(track).map_or(u64::MAX, |bits| bits / 1000);
+            let camera = self.cameras.iter_mut().find(|camera| camera.track == track).unwrap();
+            if !self.deaf {
+                camera.obey(left);
+            }
+        }
         while let Some((track, layer)) = self.router.poll_key_frame(self.now) {
             let camera = self.cameras.iter_mut().find(|camera| camera.track == track).unwrap();
             camera.key_wanted[usize::from(layer)] = true;
         }
     }
 
-    fn budget(&mut self, kilobits: u64) {
+    pub fn budget(&mut self, kilobits: u64) {
         self.router.set_budget(self.now, LEG, Some(kilobits * 1000));
         self.look();
     }
 
-    fn want(&mut self, index: usize, want: Want) {
+    pub fn want(&mut self, index: usize, want: Want) {
         self.router.set_want(self.now, LEG, camera(index), want);
         self.look();
     }
 
     /// Kilobits a second of each camera over the next second.
-    fn rates(&mut self) -> Vec<u64> {
+    pub fn rates(&mut self) -> Vec<u64> {
         self.got.clear();
         self.run(1000);
         let rate = |camera: &Camera| self.got.get(&camera.track).map_or(0, |bits| bits / 1000);

@@ -1,0 +1,228 @@
+use super::*;
+
+/// A camera in layers, in kbit/s, as they are with their headers.
+const CAMERA: [u64; MAX_LAYERS] = [150, 500, 1700, 0];
+/// All that one stream has.
+const STREAM: [u64; MAX_LAYERS] = [1500, 0, 0, 0];
+
+/// A way that nobody found the end of.
+const OPEN: u64 = u64::MAX;
+
+/// A publisher that listens, unless it is said otherwise, and what its receivers have room for.
+struct Show {
+    ceiling: Ceiling,
+    now: Time,
+    layers: [u64; MAX_LAYERS],
+    listens: bool,
+    /// The least that its encoder begins a layer with.
+    least: u64,
+    /// Caps so far.
+    bounds: Vec<Option<(u8, u64)>>,
+}
+
+impl Show {
+    fn new(layers: [u64; MAX_LAYERS]) -> Self {
+        let (ceiling, now) = (Ceiling::default(), Time::from_millis(1000));
+        Self { ceiling, now, layers, listens: true, least: 0, bounds: vec![None] }
+    }
+
+    /// What it sends now.
+    fn sends(&self) -> Sends {
+        let mut sends = Sends::default();
+        for (layer, full) in (0u8..).zip(self.layers).filter(|(_, full)| *full > 0) {
+            let bits = match self.ceiling.bound().filter(|_| self.listens) {
+                Some(bound) if layer > bound.layer => 0,
+                Some(bound) if layer == bound.layer && bound.share < self.least * 1000 => 0,
+                Some(bound) if layer == bound.layer => bound.share.min(full * 1000),
+                _ => full * 1000,
+            };
+            sends.latest[usize::from(layer)] = bits;
+            sends.live |= u8::from(bits > 0) << layer;
+        }
+        sends
+    }
+
+    /// So many seconds in which receivers have room for so many kbit/s, and want up to a layer.
+    fn run(&mut self, seconds: f64, leeways: &[(u64, u8)]) -> Option<(u8, u64)> {
+        let end = self.now + Duration::from_secs_f64(seconds);
+        while self.now < end {
+            let sends = self.sends();
+            let leeways = leeways.iter().map(|&(kilobits, layer)| {
+                let bits = kilobits.saturating_mul(1000);
+                Leeway { bits: if kilobits == OPEN { OPEN } else { bits }, layer }
+            });
+            if self.ceiling.look(self.now, &sends, leeways) {
+                self.bounds.push(self.bound());
+            }
+            self.now = self.now + LOOK;
+        }
+        self.bound()
+    }
+
+    fn bound(&self) -> Option<(u8, u64)> {
+        self.ceiling.bound().map(|bound| (bound.layer, bound.share / 1000))
+    }
+}
+
+/// So many seconds of leeways in kbit/s, each with what it wants, and what is asked then.
+type Step<'a> = (f64, &'a [(u64, u8)], Option<(u8, u64)>);
+
+/// What is asked of a publisher after each of some stretches of time.
+fn check(layers: [u64; MAX_LAYERS], steps: &[Step<'_>]) {
+    let mut show = Show::new(layers);
+    for (nth, (seconds, leeways, expected)) in steps.iter().enumerate() {
+        assert_eq!(show.run(*seconds, leeways), *expected, "after step {nth} of {steps:?}");
+    }
+}
+
+#[test]
+fn a_publisher_follows_its_only_receiver() {
+    // Which layer is worth it, and how much of it.
+    for (leeway, expected) in [
+        (60, Some((0, 100))),
+        (150, Some((0, 130))),
+        (190, Some((0, 159))),
+        (240, Some((1, 220))),
+        (550, Some((1, 522))),
+        (600, Some((1, 531))),
+        (680, Some((1, 531))),
+        (700, Some((2, 665))),
+        (1800, Some((2, 1710))),
+        (2100, Some((2, 1806))),
+        (2150, None),
+        (OPEN, None),
+    ] {
+        check(CAMERA, &[(2.9, &[(leeway, 2)], None), (0.5, &[(leeway, 2)], expected)]);
+    }
+    for (leeway, expected) in [(60, Some(100)), (800, Some(760)), (1600, Some(1520)), (1900, None)]
+    {
+        check(STREAM, &[(3.5, &[(leeway, 0)], expected.map(|share| (0, share)))]);
+    }
+}
+
+#[test]
+fn the_widest_receiver_decides_as_far_as_it_wants() {
+    check(CAMERA, &[(9.0, &[(300, 2), (OPEN, 2), (800, 2)], None)]);
+    check(CAMERA, &[(9.0, &[(300, 2), (400, 2), (800, 2)], Some((2, 760)))]);
+    // It has all that it wants below that.
+    check(CAMERA, &[(9.0, &[(OPEN, 0), (800, 2)], Some((2, 760)))]);
+    check(CAMERA, &[(9.0, &[(OPEN, 1), (400, 2)], None)]);
+    check(CAMERA, &[(9.0, &[], None)]);
+}
+
+#[test]
+fn it_goes_down_at_once_and_up_after_a_while() {
+    let narrow: Step<'_> = (4.0, &[(800, 2)], Some((2, 760)));
+    // A little is borne, more is followed.
+    check(
+        CAMERA,
+        &[narrow, (1.0, &[(740, 2)], Some((2, 760))), (0.25, &[(700, 2)], Some((2, 665)))],
+    );
+    check(
+        CAMERA,
+        &[narrow, (1.5, &[(900, 2)], Some((2, 760))), (1.0, &[(900, 2)], Some((2, 855)))],
+    );
+    // The least of the while counts.
+    check(
+        CAMERA,
+        &[narrow, (1.0, &[(900, 2)], Some((2, 760))), (1.5, &[(860, 2)], Some((2, 817)))],
+    );
+    check(CAMERA, &[narrow, (1.0, &[(2500, 2)], None)]);
+    check(CAMERA, &[narrow, (1.0, &[(800, 2), (OPEN, 2)], None)]);
+    check(CAMERA, &[narrow, (0.25, &[(300, 2)], Some((1, 280))), (9.0, &[(2500, 2)], None)]);
+    check(CAMERA, &[narrow, (0.25, &[], None)]);
+}
+
+#[test]
+fn a_layer_is_entered_at_more_than_it_is_left_at() {
+    let narrow: Step<'_> = (4.0, &[(800, 2)], Some((2, 760)));
+    // A dip is borne at what the layer is just worth; when it lasts the layer goes.
+    check(
+        CAMERA,
+        &[
+            narrow,
+            (2.0, &[(590, 2)], Some((2, 612))),
+            (1.5, &[(590, 2)], Some((1, 531))),
+            (3.0, &[(680, 2)], Some((1, 531))),
+            (3.0, &[(700, 2)], Some((2, 665))),
+        ],
+    );
+    check(
+        CAMERA,
+        &[narrow, (1.0, &[(590, 2)], Some((2, 612))), (3.0, &[(780, 2)], Some((2, 741)))],
+    );
+}
+
+#[test]
+fn a_way_that_wavers_does_not_make_layers_come_and_go() {
+    for (low, high) in [(200, 240), (500, 620), (600, 700), (700, 820), (1500, 1900), (1900, 2300)]
+    {
+        let mut show = Show::new(CAMERA);
+        for _ in 0..20 {
+            show.run(1.5, &[(low, 2)]);
+            show.run(1.5, &[(high, 2)]);
+        }
+        let layers: Vec<Option<u8>> =
+            show.bounds.iter().map(|bound| bound.map(|(layer, _)| layer)).collect();
+        let changes = layers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(changes <= 2, "{low} to {high}: {:?}", show.bounds);
+    }
+}
+
+#[test]
+fn what_a_layer_may_come_to_counts_once_the_publisher_has_come_down() {
+    let mut show = Show::new(CAMERA);
+    show.listens = false;
+    assert_eq!(show.run(9.0, &[(800, 2)]), Some((2, 760)));
+    assert_eq!(show.ceiling.share(2), None);
+    show.listens = true;
+    show.run(0.5, &[(800, 2)]);
+    assert_eq!(show.ceiling.share(2), Some(760_000));
+    assert_eq!((show.ceiling.share(1), show.ceiling.total(7)), (None, Some(1_410_000)));
+    // A key frame is no defiance, two seconds are.
+    show.listens = false;
+    show.run(1.5, &[(800, 2)]);
+    assert!(show.ceiling.share(2).is_some_and(|share| share > 760_000));
+    show.run(1.0, &[(800, 2)]);
+    assert_eq!(show.ceiling.share(2), None);
+}
+
+#[test]
+fn receivers_change_over_before_a_layer_ceases() {
+    let mut show = Show::new(CAMERA);
+    show.run(4.0, &[(800, 2)]);
+    show.run(2.0, &[(590, 2)]);
+    assert!(!show.ceiling.leaves(2));
+    show.run(0.5, &[(590, 2)]);
+    assert!(show.ceiling.leaves(2) && !show.ceiling.leaves(1));
+    assert_eq!(show.bound(), Some((2, 612)));
+    // It need not, when there is room again.
+    show.run(0.5, &[(800, 2)]);
+    assert!(!show.ceiling.leaves(2));
+}
+
+#[test]
+fn a_layer_that_its_encoder_does_not_send_at_such_a_rate_is_not_waited_for() {
+    let mut show = Show::new(CAMERA);
+    show.least = 700;
+    assert_eq!(show.run(4.0, &[(720, 2)]), Some((2, 684)));
+    assert_eq!(show.run(3.0, &[(720, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(730, 2)]), Some((1, 531)), "not tried again");
+    assert_eq!(show.run(9.0, &[(800, 2)]), Some((2, 760)));
+    // Nor is it asked for again at what it ceased at.
+    show.least = 780;
+    assert_eq!(show.run(3.5, &[(800, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(840, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(860, 2)]), Some((2, 817)));
+}
+
+#[test]
+fn what_layers_take_is_remembered_while_they_are_capped_and_learned_anew_after() {
+    let mut show = Show::new(CAMERA);
+    show.run(30.0, &[(400, 2)]);
+    assert_eq!(show.bound(), Some((1, 380)));
+    assert_eq!((show.ceiling.full(2), show.ceiling.full(1)), (1_700_000, 500_000));
+    show.layers = [150, 500, 900, 0];
+    show.run(20.0, &[(OPEN, 2)]);
+    assert!(show.ceiling.full(2).abs_diff(900_000) < 10_000, "{}", show.ceiling.full(2));
+}

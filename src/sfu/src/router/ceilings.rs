@@ -1,0 +1,106 @@
+//! Publishers whose video follows its receivers when all of those are narrow: what each is asked to stay under, found
+//! from what the receivers' budgets leave for it.
+
+use offhook_types::media::Want;
+use offhook_types::{MediaKind, Time, TrackId};
+
+use super::Router;
+use super::allocation::BEAT;
+use crate::ceiling::{LOOK, Leeway};
+use crate::track::Track;
+
+impl Router {
+    /// Whether a track's publisher can be asked to send less: it listens, sends no other video that would share
+    /// what is asked for, and all receivers of the track are here. Poll ceilings afterwards.
+    pub fn set_heeds(&mut self, now: Time, id: TrackId, heeds: bool) {
+        let Some(track) = self.track_mut(id).filter(|track| track.heeds != heeds) else { return };
+        track.heeds = heeds;
+        if heeds {
+            self.reviews_at = self.reviews_at.min(now);
+        } else {
+            self.lift_ceiling(now, id);
+        }
+    }
+
+    /// What a track's publisher is to keep all layers together under, in bits a second with headers; `None` is no
+    /// limit.
+    pub fn ceiling(&self, track: TrackId) -> Option<u64> {
+        self.track(track).and_then(|track| track.ceiling.total(track.live))
+    }
+
+    /// The next track whose ceiling changed. Call until `None`.
+    pub fn poll_ceiling(&mut self) -> Option<TrackId> {
+        self.capped.pop_front()
+    }
+
+    /// Bits a second with headers that come of a track, in all its layers.
+    pub fn rate(&self, track: TrackId) -> u64 {
+        self.track(track).map_or(0, Track::rate)
+    }
+
+    /// Look at all ceilings anew if it is time for that. When to look again, though nobody's budget is looked at.
+    pub(super) fn look_at_ceilings(&mut self, now: Time) -> Time {
+        if now < self.ceilings_at {
+            return self.ceilings_at;
+        }
+        self.ceilings_at = (now + LOOK).on_beat(BEAT);
+        let mut next = Time::MAX;
+        for place in 0..self.tracks.len() {
+            let Some(track) = self.tracks.get_mut(place).filter(|track| track.is_capable()) else {
+                continue;
+            };
+            let id = track.id;
+            let changed = track.look_at_ceiling(now);
+            if track.ceiling.bound().is_some() {
+                next = self.ceilings_at;
+            }
+            if changed {
+                self.capped.push_back(id);
+                self.review_receivers(now, id);
+            }
+        }
+        next
+    }
+
+    /// A track's publisher may send what it likes.
+    pub(super) fn lift_ceiling(&mut self, now: Time, id: TrackId) {
+        let Some(track) = self.track_mut(id) else { return };
+        let was_capped = track.ceiling.bound().is_some();
+        track.ceiling.lift();
+        if was_capped {
+            self.capped.push_back(id);
+            self.review_receivers(now, id);
+            self.reviews_at = self.reviews_at.min(now);
+        }
+    }
+}
+
+impl Track {
+    /// What a receiver would be sent if the publisher were asked for nothing; `None` when it is not.
+    pub(super) fn uncapped(&self, want: &Want) -> Option<u64> {
+        self.ceiling.bound().map(|_| self.ceiling.full(self.upto(want.layer)))
+    }
+
+    fn is_capable(&self) -> bool {
+        let is_video = self.spec.is_some_and(|spec| spec.kind == MediaKind::Video);
+        self.heeds && is_video && !self.muted && self.live != 0
+    }
+
+    fn look_at_ceiling(&mut self, now: Time) -> bool {
+        let sends = self.sends();
+        let mut ceiling = self.ceiling;
+        let leeways = self.subscriptions.iter().filter(|subscription| !subscription.want().paused);
+        let leeways = leeways.map(|subscription| {
+            let want = subscription.want();
+            Leeway { bits: subscription.leeway, layer: self.upto(want.layer) }
+        });
+        let changed = ceiling.look(now, &sends, leeways);
+        self.ceiling = ceiling;
+        changed
+    }
+
+    /// The stream that has a layer: one that is alone has them all.
+    fn upto(&self, layer: u8) -> u8 {
+        if self.spec.is_none_or(|spec| spec.layers <= 1) { 0 } else { layer }
+    }
+}
