@@ -230,7 +230,7 @@ impl Ceiling {
         if self.heeded && comes {
             // What layers below do not take, and what an encoder overshoots by, is not known before.
             let (over, under) = (self.sent.saturating_sub(share), share.saturating_sub(self.sent));
-            self.trim = (self.trim + over / 8).saturating_sub(under / 8).min(share / 8);
+            self.trim = (self.trim + over / 8).saturating_sub(under / 8).min(share / 16);
         }
     }
 
@@ -258,10 +258,10 @@ impl Ceiling {
         Proposal { bound: Bound { layer, share }, open, room: leeway.bits }
     }
 
-    /// From which rate on a layer is worth more than the next lower one, which takes `below`. Encoders do not send
-    /// one at all below about a third of what it is set to.
+    /// From which rate on a layer is worth more than the next lower one, which takes `below`. Encoders do not send one
+    /// at all below about a third of what it is set to, which ends in a freeze, so some is left between.
     fn entry(&self, (layer, full): (u8, u64), below: u64) -> u64 {
-        let kept = (below + below / 10).max(full * 9 / 25);
+        let kept = (below + below / 10).max(full * 2 / 5);
         let shown = self.bound.is_some_and(|bound| bound.layer >= layer);
         let worth = if shown { kept } else { kept + kept / 16 };
         self.least.get(usize::from(layer)).map_or(worth, |&least| worth.max(least))

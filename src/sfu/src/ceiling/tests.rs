@@ -85,8 +85,8 @@ fn a_publisher_follows_its_only_receiver() {
         (240, Some((1, 220))),
         (550, Some((1, 522))),
         (600, Some((1, 531))),
-        (680, Some((1, 531))),
-        (700, Some((2, 665))),
+        (740, Some((1, 531))),
+        (780, Some((2, 741))),
         (1800, Some((2, 1710))),
         (2100, Some((2, 1806))),
         (2150, None),
@@ -112,23 +112,23 @@ fn the_widest_receiver_decides_as_far_as_it_wants() {
 
 #[test]
 fn it_goes_down_at_once_and_up_after_a_while() {
-    let narrow: Step<'_> = (4.0, &[(800, 2)], Some((2, 760)));
+    let narrow: Step<'_> = (4.0, &[(900, 2)], Some((2, 855)));
     // A little is borne, more is followed.
     check(
         CAMERA,
-        &[narrow, (1.0, &[(740, 2)], Some((2, 760))), (0.25, &[(700, 2)], Some((2, 665)))],
+        &[narrow, (1.0, &[(830, 2)], Some((2, 855))), (0.25, &[(790, 2)], Some((2, 750)))],
     );
     check(
         CAMERA,
-        &[narrow, (1.5, &[(900, 2)], Some((2, 760))), (1.0, &[(900, 2)], Some((2, 855)))],
+        &[narrow, (1.5, &[(1000, 2)], Some((2, 855))), (1.0, &[(1000, 2)], Some((2, 950)))],
     );
     // The least of the while counts.
     check(
         CAMERA,
-        &[narrow, (1.0, &[(900, 2)], Some((2, 760))), (1.5, &[(860, 2)], Some((2, 817)))],
+        &[narrow, (1.0, &[(1000, 2)], Some((2, 855))), (1.5, &[(960, 2)], Some((2, 912)))],
     );
     check(CAMERA, &[narrow, (1.0, &[(2500, 2)], None)]);
-    check(CAMERA, &[narrow, (1.0, &[(800, 2), (OPEN, 2)], None)]);
+    check(CAMERA, &[narrow, (1.0, &[(900, 2), (OPEN, 2)], None)]);
     check(CAMERA, &[narrow, (0.25, &[(300, 2)], Some((1, 280))), (9.0, &[(2500, 2)], None)]);
     check(CAMERA, &[narrow, (0.25, &[], None)]);
 }
@@ -141,15 +141,15 @@ fn a_layer_is_entered_at_more_than_it_is_left_at() {
         CAMERA,
         &[
             narrow,
-            (2.0, &[(590, 2)], Some((2, 612))),
+            (2.0, &[(590, 2)], Some((2, 680))),
             (1.5, &[(590, 2)], Some((1, 531))),
-            (3.0, &[(680, 2)], Some((1, 531))),
-            (3.0, &[(700, 2)], Some((2, 665))),
+            (3.0, &[(740, 2)], Some((1, 531))),
+            (3.0, &[(780, 2)], Some((2, 741))),
         ],
     );
     check(
         CAMERA,
-        &[narrow, (1.0, &[(590, 2)], Some((2, 612))), (3.0, &[(780, 2)], Some((2, 741)))],
+        &[narrow, (1.0, &[(590, 2)], Some((2, 680))), (3.0, &[(780, 2)], Some((2, 741)))],
     );
 }
 
@@ -195,7 +195,7 @@ fn receivers_change_over_before_a_layer_ceases() {
     assert!(!show.ceiling.leaves(2));
     show.run(0.5, &[(590, 2)]);
     assert!(show.ceiling.leaves(2) && !show.ceiling.leaves(1));
-    assert_eq!(show.bound(), Some((2, 612)));
+    assert_eq!(show.bound(), Some((2, 680)));
     // It need not, when there is room again.
     show.run(0.5, &[(800, 2)]);
     assert!(!show.ceiling.leaves(2));
@@ -204,16 +204,16 @@ fn receivers_change_over_before_a_layer_ceases() {
 #[test]
 fn a_layer_that_its_encoder_does_not_send_at_such_a_rate_is_not_waited_for() {
     let mut show = Show::new(CAMERA);
-    show.least = 700;
-    assert_eq!(show.run(4.0, &[(720, 2)]), Some((2, 684)));
-    assert_eq!(show.run(3.0, &[(720, 2)]), Some((1, 531)));
-    assert_eq!(show.run(9.0, &[(730, 2)]), Some((1, 531)), "not tried again");
-    assert_eq!(show.run(9.0, &[(800, 2)]), Some((2, 760)));
+    show.least = 760;
+    assert_eq!(show.run(4.0, &[(780, 2)]), Some((2, 741)));
+    assert_eq!(show.run(3.0, &[(780, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(800, 2)]), Some((1, 531)), "not tried again");
+    assert_eq!(show.run(9.0, &[(840, 2)]), Some((2, 798)));
     // Nor is it asked for again at what it ceased at.
-    show.least = 780;
-    assert_eq!(show.run(3.5, &[(800, 2)]), Some((1, 531)));
-    assert_eq!(show.run(9.0, &[(840, 2)]), Some((1, 531)));
-    assert_eq!(show.run(9.0, &[(860, 2)]), Some((2, 817)));
+    show.least = 820;
+    assert_eq!(show.run(3.5, &[(840, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(880, 2)]), Some((1, 531)));
+    assert_eq!(show.run(9.0, &[(900, 2)]), Some((2, 855)));
 }
 
 #[test]
