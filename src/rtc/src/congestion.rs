@@ -352,6 +352,8 @@ impl Controller {
         let estimate = self.rate.bits();
         match self.prober.result(now, &self.view()) {
             Some(bits) if bits < estimate => {
+                // A cluster shares the way with what is sent anyway, and sees only its own part of it.
+                let bits = bits.max(delivered.unwrap_or_default()).min(estimate);
                 self.rate.set(bits);
                 self.prober.lowered(now, estimate);
             }
