@@ -155,11 +155,13 @@ impl Ceiling {
     }
 
     /// What all that is asked for takes, of the layers that come. One that does not is asked for with a quarter
-    /// more: an encoder begins it at a fifth more than the least that it goes on with.
+    /// more: an encoder begins it at a fifth more than the least that it goes on with. So is one that may come whole,
+    /// or a bound that is there for those above it would thin it.
     pub(crate) fn total(&self, live: u8) -> Option<u64> {
         let bound = self.bound?;
         let comes = live & (1 << bound.layer) != 0;
-        let share = if comes { bound.share } else { bound.share + bound.share / 4 };
+        let whole = bound.share >= self.full(bound.layer);
+        let share = if comes && !whole { bound.share } else { bound.share + bound.share / 4 };
         let below = self.full.iter().zip(0u8..).filter(|&(_, layer)| layer < bound.layer);
         let below = below.filter(|&(_, layer)| live & (1 << layer) != 0).map(|(full, _)| full);
         Some(below.sum::<u64>().saturating_add(share).saturating_sub(self.trim))

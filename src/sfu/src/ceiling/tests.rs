@@ -226,3 +226,13 @@ fn what_layers_take_is_remembered_while_they_are_capped_and_learned_anew_after()
     show.run(20.0, &[(OPEN, 2)]);
     assert!(show.ceiling.full(2).abs_diff(900_000) < 10_000, "{}", show.ceiling.full(2));
 }
+
+#[test]
+fn a_layer_that_may_come_whole_is_not_thinned_by_what_keeps_others_away() {
+    let mut show = Show::new(CAMERA);
+    assert_eq!(show.run(9.0, &[(600, 2)]), Some((1, 531)));
+    let total = show.ceiling.total(3).unwrap();
+    assert!((150_000 + 625_000..150_000 + 700_000).contains(&total), "{total}");
+    assert_eq!(show.run(1.0, &[(400, 2)]), Some((1, 380)));
+    assert!(show.ceiling.total(3).is_some_and(|total| total <= 530_000));
+}
