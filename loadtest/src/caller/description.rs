@@ -155,7 +155,7 @@ impl Offerer {
     }
 
     fn media(&self, kind: MediaKind, direction: Direction, codecs: &[Codec]) -> Section {
-        let formats = codecs.iter().flat_map(|&codec| self.formats(codec)).collect();
+        let formats = codecs.iter().flat_map(|&codec| self.formats(codec, direction)).collect();
         let useful = |extension: &Extension| match extension {
             Extension::AudioLevel => kind == MediaKind::Audio,
             Extension::Rid | Extension::RepairedRid => kind == MediaKind::Video,
@@ -176,7 +176,7 @@ impl Offerer {
         }
     }
 
-    fn formats(&self, codec: Codec) -> Vec<Format> {
+    fn formats(&self, codec: Codec, direction: Direction) -> Vec<Format> {
         let format = |number, encoding, fmtp: &str, feedback: &[Feedback]| Format {
             payload_type: PayloadType(number),
             encoding,
@@ -186,7 +186,9 @@ impl Offerer {
         let mut feedback = vec![Feedback::Nack, Feedback::NackPli, Feedback::CcmFir];
         if self.feedback {
             feedback.push(Feedback::TransportCc);
-        } else {
+        }
+        // Who sends listens to it beside transport-wide feedback, as browsers do.
+        if !self.feedback || direction.sends() {
             feedback.push(Feedback::GoogRemb);
         }
         let video = |(number, rtx, codec): (u8, u8, Codec), fmtp| {
