@@ -82,8 +82,9 @@ impl Play<'_> {
                 self.router.restart_layer(self.now, track, layer);
             }
             4 => {
-                let muted = self.next() & 1 == 1;
-                self.router.set_muted(self.now, track, muted);
+                let byte = self.next();
+                self.router.set_muted(self.now, track, byte & 1 == 1);
+                self.router.set_heeds(self.now, track, byte & 2 == 2);
             }
             5 => {
                 let negotiated = self.negotiated();
@@ -230,6 +231,11 @@ impl Play<'_> {
         self.router.request_key_frame(self.now, leg, ssrc);
         self.router.review(self.now);
         while self.router.poll_pause().is_some() {}
+        while let Some(track) = self.router.poll_ceiling() {
+            let asked =
+                self.router.ceiling(track).map(|bits| self.router.asked(bits, [track].into_iter()));
+            assert!(asked.is_none_or(|bits| bits > 0));
+        }
         self.router.wanted(leg);
         let mut asked = 0;
         while self.router.poll_key_frame(self.now).is_some() {

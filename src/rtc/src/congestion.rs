@@ -276,7 +276,7 @@ impl Controller {
     /// From now on it counts how long the peer says nothing.
     fn listen(&mut self, now: Time) {
         let patience = if self.hearing == Hearing::Heard { SILENCE } else { PATIENCE };
-        self.silence = self.sent.waits().then_some((now + patience).on_beat(BEAT));
+        self.silence = self.sent.waits().then_some((now + patience).on_beat());
         self.judged = self.sent.count();
     }
 
@@ -451,8 +451,6 @@ const LIMITED: f64 = 0.75;
 const SILENCE: Duration = Duration::from_millis(1000);
 /// A peer that has not told anything yet is given longer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Silence is judged on multiples of this, which is soon enough and wakes nobody up for each leg alone.
-const BEAT: Duration = Duration::from_millis(50);
 /// Fewer packets than this may be lost without a word.
 const FEW_PACKETS: u64 = 5;
 /// What is left of the estimate then.

@@ -8,6 +8,9 @@ use core::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Time(u64);
 
+/// Microseconds from one beat to the next.
+const BEAT: u64 = 50_000;
+
 impl Time {
     /// The origin.
     pub const ZERO: Self = Self(0);
@@ -34,11 +37,11 @@ impl Time {
         self.0 / 1000
     }
 
-    /// The first whole multiple of `beat` since the origin that is no earlier than this. Timers that need
-    /// not be punctual end on beats, so that many of them cost one wake-up.
-    pub fn on_beat(self, beat: Duration) -> Self {
-        let beat = u64::try_from(beat.as_micros()).unwrap_or(u64::MAX).max(1);
-        Self(self.0.checked_next_multiple_of(beat).unwrap_or(u64::MAX))
+    /// The first beat that is no earlier than this: a multiple of 50 ms since the origin. Timers that need not
+    /// be punctual end on beats, the same ones everywhere in a process, because a worker that sleeps pays for
+    /// each time it wakes up and not for what it does then.
+    pub fn on_beat(self) -> Self {
+        Self(self.0.checked_next_multiple_of(BEAT).unwrap_or(u64::MAX))
     }
 
     /// How long ago `earlier` was; zero if it lies ahead.
@@ -85,12 +88,10 @@ mod tests {
 
     #[test]
     fn beats_are_whole_multiples_and_never_earlier() {
-        let beat = Duration::from_millis(50);
         for (at, on) in [(0, 0), (1, 50), (50, 50), (51, 100)] {
-            assert_eq!(Time::from_millis(at).on_beat(beat), Time::from_millis(on));
+            assert_eq!(Time::from_millis(at).on_beat(), Time::from_millis(on));
         }
-        assert_eq!(Time::MAX.on_beat(beat), Time::MAX);
-        assert_eq!(Time::from_millis(7).on_beat(Duration::ZERO), Time::from_millis(7));
+        assert_eq!(Time::MAX.on_beat(), Time::MAX);
     }
 
     #[test]

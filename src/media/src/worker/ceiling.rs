@@ -49,13 +49,11 @@ impl Core {
         let Some(router) = room.map(|room| &room.router) else { return };
         let tracks = || leg.tracks.iter();
         let cap = tracks().find_map(|ingress| router.ceiling(ingress.track));
-        let sound = tracks().filter(|ingress| ingress.kind == MediaKind::Audio);
-        let sound = sound.map(|ingress| router.rate(ingress.track)).sum::<u64>();
-        // Senders count headers of UDP and IP, too: a thirtieth of a picture, a fifth of a sound.
-        let whole = |video: u64| video.saturating_add(video / 32).saturating_add(sound + sound / 4);
+        let sounds = tracks().filter(|ingress| ingress.kind == MediaKind::Audio);
+        let sounds = sounds.map(|ingress| ingress.track);
         let before = leg.ceiling;
         let (bits, told) = match (cap, before) {
-            (Some(video), _) => (whole(video), Told::Cap(video)),
+            (Some(video), _) => (router.asked(video, sounds), Told::Cap(video)),
             (None, Told::Cap(_)) => (UNLIMITED, Told::Lifted),
             (None, Told::Lifted) => (UNLIMITED, Told::Nothing),
             (None, Told::Nothing) => return,

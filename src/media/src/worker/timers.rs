@@ -22,9 +22,6 @@ const VIDEO_REPORT: Duration = Duration::from_secs(1);
 const AUDIO_REPORT: Duration = Duration::from_secs(5);
 /// Until a sender report is tried again, while the publisher has not told its clock.
 const REPORT_RETRY: Duration = Duration::from_millis(200);
-/// What need not be punctual is done on multiples of this, for all legs at once: a worker that sleeps pays for each
-/// time it wakes up, not for what it does then.
-const BEAT: Duration = Duration::from_millis(50);
 /// Sender reports in one packet: each is 28 bytes and its name about 32.
 const REPORTS: usize = 16;
 /// Between two looks for packets that are kept too long.
@@ -255,7 +252,7 @@ impl Core {
         let Some(leg) = leg else { return };
         let due = now >= leg.next_report && !leg.streams.is_empty();
         if due {
-            leg.next_report = (now + RECEIVER_REPORT).on_beat(BEAT);
+            leg.next_report = (now + RECEIVER_REPORT).on_beat();
             let mut blocks = [EMPTY_BLOCK; 31];
             let router = self.rooms.get(leg.room as usize).and_then(Option::as_ref);
             let told = leg.streams.iter_mut().filter_map(|stream| {
@@ -283,8 +280,9 @@ impl Core {
         let next = if leg.next_report > now { leg.next_report } else { now + RECEIVER_REPORT };
         self.schedule(index, next);
         if due {
-            self.judge_publisher(now, index);
+            // What is lifted by the look is told by itself, and again here a second later: both are not lost together.
             self.tell_ceiling(index);
+            self.judge_publisher(now, index);
         }
     }
 
@@ -300,7 +298,7 @@ impl Core {
                 return None;
             }
             let report = room.router.report(now, index, receiving.egress.ssrc);
-            receiving.next_report = (now + interval(receiving, report.is_some())).on_beat(BEAT);
+            receiving.next_report = (now + interval(receiving, report.is_some())).on_beat();
             next = next.min(receiving.next_report);
             let report = report?;
             let info = SenderInfo {
@@ -336,7 +334,7 @@ impl Core {
         let leg = self.legs.get_mut(index as usize).and_then(Option::as_deref_mut);
         let (Some(leg), Some(out)) = (leg, self.exit.outs.get(index as usize)) else { return };
         if leg.next_quality <= now {
-            leg.next_quality = (now + interval).on_beat(BEAT);
+            leg.next_quality = (now + interval).on_beat();
             let span = now.since(leg.quality.since);
             if span >= interval / 2 {
                 let quality = quality(now, leg, out, span);

@@ -115,9 +115,6 @@ impl<'a> Blocks<'a> {
     }
 }
 
-// Loops over all lanes by number, whose bounds the compiler sees: a check for each word costs a tenth of all that a tag
-// does.
-#[allow(clippy::indexing_slicing, clippy::needless_range_loop)]
 #[inline(always)]
 fn sign_lanes(bytes: &[u8], messages: &[Message]) -> [[u8; 20]; LANES] {
     let mut blocks = [Blocks::NONE; LANES];
@@ -131,15 +128,10 @@ fn sign_lanes(bytes: &[u8], messages: &[Message]) -> [[u8; 20]; LANES] {
     let most = blocks.iter().map(|blocks| blocks.count).max().unwrap_or(0);
     for at in 0..most {
         let (mut block, mut live) = ([[0; LANES]; 16], [0; LANES]);
-        for lane in 0..LANES {
-            if at < blocks[lane].count
-                && let Some(source) = blocks[lane].get(at)
-            {
-                live[lane] = u32::MAX;
-                let words = words(source);
-                for word in 0..words.len() {
-                    block[word][lane] = words[word];
-                }
+        for (lane, blocks) in blocks.iter().enumerate().filter(|(_, blocks)| at < blocks.count) {
+            put(core::slice::from_mut(&mut live), lane, &[u32::MAX]);
+            if let Some(source) = blocks.get(at) {
+                put(&mut block, lane, &words(source));
             }
         }
         let mut next = state;

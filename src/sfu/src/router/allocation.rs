@@ -11,8 +11,6 @@ use crate::subscription::Share;
 
 /// Between two looks at a leg whose tracks change rate by themselves.
 const REVIEW: Duration = Duration::from_millis(250);
-/// These looks end on multiples of this, so that a worker wakes up once for all legs of its rooms.
-pub(super) const BEAT: Duration = Duration::from_millis(50);
 /// After something had to go down nothing goes up for this long: a link that was just too full needs time to
 /// drain, and a wrong estimate to be corrected.
 const AFTER_FALL: Duration = Duration::from_secs(2);
@@ -212,7 +210,7 @@ impl Router {
             self.give(now, (leg, claim.key.track), (Held { reach, fresh }, leeway));
         }
         self.claims = claims;
-        let review_at = (now + REVIEW).on_beat(BEAT);
+        let review_at = (now + REVIEW).on_beat();
         self.reviews_at = self.reviews_at.min(review_at);
         if let Some(leg) = self.legs.get_mut(&leg) {
             let taken = taken.saturating_add(sound);

@@ -5,7 +5,6 @@ use offhook_types::media::Want;
 use offhook_types::{MediaKind, Time, TrackId};
 
 use super::Router;
-use super::allocation::BEAT;
 use crate::ceiling::{LOOK, Leeway};
 use crate::track::Track;
 
@@ -33,9 +32,11 @@ impl Router {
         self.capped.pop_front()
     }
 
-    /// Bits a second with headers that come of a track, in all its layers.
-    pub fn rate(&self, track: TrackId) -> u64 {
-        self.track(track).map_or(0, Track::rate)
+    /// What a publisher is to send in all, in bits a second, when that is its picture's ceiling and these are its
+    /// sounds. Senders count headers of UDP and IP, too: a thirtieth of a picture, a fifth of a sound.
+    pub fn asked(&self, ceiling: u64, sounds: impl Iterator<Item = TrackId>) -> u64 {
+        let sound: u64 = sounds.filter_map(|id| self.track(id)).map(Track::rate).sum();
+        ceiling.saturating_add(ceiling / 32).saturating_add(sound + sound / 4)
     }
 
     /// Look at all ceilings anew if it is time for that. When to look again, though nobody's budget is looked at.
@@ -43,7 +44,7 @@ impl Router {
         if now < self.ceilings_at {
             return self.ceilings_at;
         }
-        self.ceilings_at = (now + LOOK).on_beat(BEAT);
+        self.ceilings_at = (now + LOOK).on_beat();
         let mut next = Time::MAX;
         for place in 0..self.tracks.len() {
             let Some(track) = self.tracks.get_mut(place).filter(|track| track.is_capable()) else {

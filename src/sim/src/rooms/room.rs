@@ -181,12 +181,10 @@ impl<'a> Room<'a> {
         let owner = self.owners.get(&track).map(|&owner| &mut self.members[owner]);
         let Some(member) = owner else { return };
         let Some(here) = &mut member.here else { return };
-        let sound = here.origins.iter().filter(|origin| origin.codec.kind() == MediaKind::Audio);
-        let sound: u64 = sound.map(|origin| self.router.rate(origin.track)).sum();
-        let bits = self
-            .router
-            .ceiling(track)
-            .map_or(UNLIMITED, |video| video + video / 32 + sound + sound / 4);
+        let sounds = here.origins.iter().filter(|origin| origin.codec.kind() == MediaKind::Audio);
+        let sounds = sounds.map(|origin| origin.track);
+        let ceiling = self.router.ceiling(track);
+        let bits = ceiling.map_or(UNLIMITED, |video| self.router.asked(video, sounds));
         control(now, &mut here.down, |out| out.remb(OWN, bits, &[]));
         member.due = member.due.min(here.down.next_timeout().unwrap_or(Time::MAX));
     }
