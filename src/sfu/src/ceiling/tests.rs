@@ -16,6 +16,8 @@ struct Show {
     listens: bool,
     /// The least that its encoder begins a layer with.
     least: u64,
+    /// What it sends of the bounded layer beyond its share, or less, in hundredths of that.
+    overshoot: i64,
     /// Caps so far.
     bounds: Vec<Option<(u8, u64)>>,
 }
@@ -23,7 +25,7 @@ struct Show {
 impl Show {
     fn new(layers: [u64; MAX_LAYERS]) -> Self {
         let (ceiling, now) = (Ceiling::default(), Time::from_millis(1000));
-        Self { ceiling, now, layers, listens: true, least: 0, bounds: vec![None] }
+        Self { ceiling, now, layers, listens: true, least: 0, overshoot: 0, bounds: vec![None] }
     }
 
     /// What it sends now.
@@ -33,7 +35,9 @@ impl Show {
             let bits = match self.ceiling.bound().filter(|_| self.listens) {
                 Some(bound) if layer > bound.layer => 0,
                 Some(bound) if layer == bound.layer && bound.share < self.least * 1000 => 0,
-                Some(bound) if layer == bound.layer => bound.share.min(full * 1000),
+                Some(bound) if layer == bound.layer => (bound.share / 100)
+                    .saturating_mul(100u64.saturating_add_signed(self.overshoot))
+                    .min(full * 1000),
                 _ => full * 1000,
             };
             sends.latest[usize::from(layer)] = bits;
@@ -235,4 +239,28 @@ fn a_layer_that_may_come_whole_is_not_thinned_by_what_keeps_others_away() {
     assert!((150_000 + 625_000..150_000 + 700_000).contains(&total), "{total}");
     assert_eq!(show.run(1.0, &[(400, 2)]), Some((1, 380)));
     assert!(show.ceiling.total(3).is_some_and(|total| total <= 530_000));
+}
+
+#[test]
+fn an_encoder_that_is_on_its_way_up_is_not_bounded_by_what_it_began_with() {
+    let mut show = Show::new([150, 100, 0, 0]);
+    for kilobits in (150..=1700).step_by(50) {
+        show.layers = [150, 500.min(kilobits), kilobits, 0];
+        assert_eq!(show.run(0.25, &[(140, 2)]), None, "at {kilobits}");
+    }
+    assert_eq!(show.run(5.0, &[(800, 2)]), Some((2, 760)));
+}
+
+#[test]
+fn an_encoder_that_sends_more_than_its_share_is_asked_for_less() {
+    let mut show = Show::new(CAMERA);
+    show.run(9.0, &[(800, 2)]);
+    let before = show.ceiling.total(7).unwrap();
+    show.overshoot = 8;
+    show.run(5.0, &[(800, 2)]);
+    let after = show.ceiling.total(7).unwrap();
+    assert!((before - 95_000..before - 40_000).contains(&after), "{before}, {after}");
+    show.overshoot = -8;
+    show.run(20.0, &[(800, 2)]);
+    assert_eq!(show.ceiling.total(7), Some(before));
 }
