@@ -46,10 +46,15 @@ const FLOOR: u64 = 100_000;
 /// What one receiver could be given of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leeway {
-    /// Bits a second; `u64::MAX` when nothing is missing.
+    /// Bits a second.
     pub bits: u64,
-    /// The highest layer that it wants.
-    pub layer: u8,
+    /// Nothing is missing.
+    pub whole: bool,
+}
+
+impl Leeway {
+    /// Of a receiver without a limit.
+    pub(crate) const ALL: Self = Self { bits: u64::MAX, whole: true };
 }
 
 /// What a publisher sends, by layer.
@@ -109,21 +114,25 @@ pub(crate) struct Ceiling {
     came: bool,
     /// Looks in a row at which it did not.
     absent: u8,
+    /// There is but one receiver, and the best layer that it wants has come.
+    alone: bool,
 }
 
 impl Ceiling {
-    /// Look at what is sent and what receivers could be given. True when what is asked for changed.
+    /// Look at what is sent and what receivers could be given, each up to the highest layer that it wants. True when
+    /// what is asked for changed.
     pub(crate) fn look(
         &mut self,
         now: Time,
         sends: &Sends,
-        leeways: impl Iterator<Item = Leeway>,
+        leeways: impl Iterator<Item = (Leeway, u8)> + Clone,
     ) -> bool {
         self.learn(sends);
         let (before, awaited) = (self.bound, self.absent > 0);
         self.heed(sends);
         let came = awaited && self.absent == 0;
-        match leeways.map(|leeway| self.propose(leeway)).max() {
+        self.alone = self.is_alone(leeways.clone().map(|(_, wanted)| wanted));
+        match leeways.map(|(leeway, wanted)| self.propose(leeway, wanted)).max() {
             None => self.lift(),
             Some(proposal) => self.follow(now, proposal),
         }
@@ -146,6 +155,8 @@ impl Ceiling {
         let bound = self.bound.filter(|bound| bound.layer == layer && self.heeded)?;
         let share =
             if self.sent > bound.share + bound.share / 16 { self.sent } else { bound.share };
+        let most = self.full(layer).max(self.sent);
+        let share = share.min(most + most / 4);
         (layer > 0 || share < self.full(layer)).then_some(share)
     }
 
@@ -167,6 +178,17 @@ impl Ceiling {
         Some(below.sum::<u64>().saturating_add(share).saturating_sub(self.trim))
     }
 
+    /// What a receiver of layers up to this one would be sent if nothing were asked of the publisher; `None` while
+    /// nothing is.
+    pub(crate) fn wish(&self, layer: u8) -> Option<u64> {
+        let bound = self.bound?;
+        let (best, full) = self.known(layer).unwrap_or_default();
+        // Bounded so soon, it had no time to show what it takes: one that fills its share might fill twice as much, and
+        // a better layer might take as much.
+        let fills = self.sent >= bound.share - bound.share / 8 || bound.layer < best;
+        Some(if self.alone && fills { full.max(bound.share * 2) } else { full })
+    }
+
     /// What the best layer up to this one takes while nothing bounds it.
     pub(crate) fn full(&self, layer: u8) -> u64 {
         self.known(layer).map_or(0, |(_, full)| full)
@@ -179,14 +201,18 @@ impl Ceiling {
         upto.rev().filter_map(place).find(|&(_, full)| full > 0)
     }
 
-    /// What is not capped tells what it takes. While something is, layers below it need not come whole either:
-    /// encoders that overshoot are given less.
+    /// What is not capped tells what it takes. While something is, layers up to it may show that they take more; those
+    /// below it need not come whole, either: encoders that overshoot are given less.
     fn learn(&mut self, sends: &Sends) {
-        if self.bound.is_some() {
+        let told = (0u8..).zip(self.full.iter_mut().zip(sends.latest));
+        let told = told.filter(|(layer, _)| sends.live & (1 << layer) != 0);
+        if let Some(bound) = self.bound {
+            for (_, (full, latest)) in told.filter(|&(layer, _)| layer <= bound.layer) {
+                *full += latest.saturating_sub(*full) / 8;
+            }
             return;
         }
-        let told = (0u8..).zip(self.full.iter_mut().zip(sends.latest));
-        for (_, (full, latest)) in told.filter(|(layer, _)| sends.live & (1 << layer) != 0) {
+        for (_, (full, latest)) in told {
             *full = match *full {
                 0 => latest,
                 known if latest > known => known + (latest - known) / 4,
@@ -236,28 +262,47 @@ impl Ceiling {
         }
     }
 
+    /// Whether it is for one receiver only what is sent, in layers of which the best that it wants has come: before,
+    /// a bound would keep an encoder that begins from ever showing it.
+    fn is_alone(&self, mut wanted: impl Iterator<Item = u8>) -> bool {
+        let only = wanted.next().filter(|_| wanted.next().is_none());
+        only.is_some_and(|only| self.known(only).is_some_and(|(best, _)| best == only))
+    }
+
     /// What would be right if there were but this receiver.
-    fn propose(&self, leeway: Leeway) -> Proposal {
-        let share = leeway.bits.saturating_sub((leeway.bits / 20).max(SPARE));
-        let mut upto = leeway.layer;
+    fn propose(&self, Leeway { bits, whole }: Leeway, wanted: u8) -> Proposal {
+        // What there is for one among several says little while that one misses nothing.
+        let bits = if whole && !self.alone { u64::MAX } else { bits };
+        let share = bits.saturating_sub((bits / 20).max(SPARE));
+        let mut upto = wanted;
         while let Some((layer, full)) = self.known(upto) {
             match layer.checked_sub(1).and_then(|below| self.known(below)) {
                 Some((lower, below)) if share < self.entry((layer, full), below) => upto = lower,
-                _ => return self.proposal(leeway, layer, (share, full)),
+                _ => return self.proposal((bits, share), wanted, (layer, full)),
             }
         }
         // Nothing is known of what it sends.
-        Proposal { bound: Bound { layer: 0, share: 0 }, open: true, room: leeway.bits }
+        Proposal { bound: Bound { layer: 0, share: 0 }, open: true, room: bits }
     }
 
-    fn proposal(&self, leeway: Leeway, layer: u8, (share, full): (u64, u64)) -> Proposal {
+    fn proposal(
+        &self,
+        (bits, share): (u64, u64),
+        wanted: u8,
+        (layer, full): (u8, u64),
+    ) -> Proposal {
         // A receiver is given a layer without a bound when it has room for an eighth more than what it took of
-        // late, which may be as much more than the mean.
-        let margin = if self.bound.is_some() { full * 5 / 16 } else { full / 4 };
-        let is_best = self.known(leeway.layer).is_some_and(|(best, _)| best == layer);
-        let open = is_best && leeway.bits >= full.saturating_add(margin);
-        let share = share.max(FLOOR).min(full + full / 16);
-        Proposal { bound: Bound { layer, share }, open, room: leeway.bits }
+        // late, which may be as much more than the mean. An only one is followed before the encoder has shown what it
+        // takes.
+        let (margin, beyond) = match (self.alone, self.bound) {
+            (true, _) => (full, full),
+            (false, Some(_)) => (full * 5 / 16, full / 16),
+            (false, None) => (full / 4, full / 16),
+        };
+        let is_best = self.known(wanted).is_some_and(|(best, _)| best == layer);
+        let open = is_best && bits >= full.saturating_add(margin);
+        let share = share.max(FLOOR).min(full + beyond);
+        Proposal { bound: Bound { layer, share }, open, room: bits }
     }
 
     /// From which rate on a layer is worth more than the next lower one, which takes `below`. Encoders do not send one
@@ -274,7 +319,7 @@ impl Ceiling {
             None if proposal.open => return self.narrow = self.narrow.saturating_sub(1),
             None => {
                 self.narrow = self.narrow.saturating_add(2);
-                if self.narrow >= NARROW && self.is_settled() {
+                if self.alone || self.narrow >= NARROW && self.is_settled() {
                     self.set(proposal);
                 }
                 return;
@@ -297,7 +342,12 @@ impl Ceiling {
         *least = (*least).min(proposal);
         let (since, least) = (*since, *least);
         let much = least.bound.share >= bound.share + bound.share / 2;
-        if now.since(since) >= if much { MUCH_WIDER } else { WIDER } {
+        let patience = match (self.alone, much) {
+            (true, true) => Duration::ZERO,
+            (true, false) | (false, true) => MUCH_WIDER,
+            (false, false) => WIDER,
+        };
+        if now.since(since) >= patience {
             self.set(least);
         }
     }
@@ -327,7 +377,9 @@ impl Ceiling {
         let heeded = self.heeded && self.bound.as_ref().is_some_and(near);
         let came = self.came && self.bound.is_some_and(|old| old.layer == bound.layer);
         let (sent, trim) = if heeded { (self.sent, self.trim) } else { (0, 0) };
+        let alone = self.alone;
         self.lift();
+        self.alone = alone;
         if !open {
             (self.bound, self.heeded, self.came) = (Some(bound), heeded, came);
             (self.sent, self.trim) = (sent, trim);

@@ -9,6 +9,7 @@ use offhook_wire::dd::Indication;
 use offhook_wire::payload::{Description, red};
 
 use crate::allocate::{Held, Reach};
+use crate::ceiling::Leeway;
 use crate::mapping::{self, Mapping};
 use crate::munge::{AUDIO_SEGMENTS, Cap, Form, Pictures, Shift, Timeline, VIDEO_SEGMENTS, patch};
 use crate::packet::{Carried, Inbound, Outgoing, Patch};
@@ -109,8 +110,8 @@ pub(crate) struct Subscription {
     names: Names,
     want: Want,
     share: Share,
-    /// Bits a second that its leg could be given of the track.
-    pub leeway: u64,
+    /// What its leg could be given of the track.
+    pub leeway: Leeway,
     /// What it is to get: what is wanted, as far as it fits.
     aim: Aim,
     codecs: Arc<[CodecParams]>,
@@ -162,7 +163,7 @@ impl Subscription {
             names: Names { ssrc: egress.ssrc, rtx: egress.rtx, mid: egress.mid, ids: agreed.ids },
             want,
             share,
-            leeway: u64::MAX,
+            leeway: Leeway::ALL,
             aim: Aim::of(&want, share),
             codecs: Arc::clone(&agreed.codecs),
             mapped: None,

@@ -18,6 +18,8 @@ struct Show {
     least: u64,
     /// What it sends of the bounded layer beyond its share, or less, in hundredths of that.
     overshoot: i64,
+    /// Each receiver has another like it, so that nobody is the only one.
+    twins: bool,
     /// Caps so far.
     bounds: Vec<Option<(u8, u64)>>,
 }
@@ -25,7 +27,13 @@ struct Show {
 impl Show {
     fn new(layers: [u64; MAX_LAYERS]) -> Self {
         let (ceiling, now) = (Ceiling::default(), Time::from_millis(1000));
-        Self { ceiling, now, layers, listens: true, least: 0, overshoot: 0, bounds: vec![None] }
+        let bounds = vec![None];
+        Self { ceiling, now, layers, listens: true, least: 0, overshoot: 0, twins: true, bounds }
+    }
+
+    /// With one receiver.
+    fn alone(layers: [u64; MAX_LAYERS]) -> Self {
+        Self { twins: false, ..Self::new(layers) }
     }
 
     /// What it sends now.
@@ -51,9 +59,10 @@ impl Show {
         let end = self.now + Duration::from_secs_f64(seconds);
         while self.now < end {
             let sends = self.sends();
-            let leeways = leeways.iter().map(|&(kilobits, layer)| {
+            let twins = if self.twins { leeways } else { &[] };
+            let leeways = leeways.iter().chain(twins).map(|&(kilobits, layer)| {
                 let bits = kilobits.saturating_mul(1000);
-                Leeway { bits: if kilobits == OPEN { OPEN } else { bits }, layer }
+                (Leeway { bits, whole: kilobits == OPEN }, layer)
             });
             if self.ceiling.look(self.now, &sends, leeways) {
                 self.bounds.push(self.bound());
@@ -73,14 +82,17 @@ type Step<'a> = (f64, &'a [(u64, u8)], Option<(u8, u64)>);
 
 /// What is asked of a publisher after each of some stretches of time.
 fn check(layers: [u64; MAX_LAYERS], steps: &[Step<'_>]) {
-    let mut show = Show::new(layers);
+    check_show(Show::new(layers), steps);
+}
+
+fn check_show(mut show: Show, steps: &[Step<'_>]) {
     for (nth, (seconds, leeways, expected)) in steps.iter().enumerate() {
         assert_eq!(show.run(*seconds, leeways), *expected, "after step {nth} of {steps:?}");
     }
 }
 
 #[test]
-fn a_publisher_follows_its_only_receiver() {
+fn a_publisher_follows_receivers_that_are_narrow_for_three_seconds() {
     // Which layer is worth it, and how much of it.
     for (leeway, expected) in [
         (60, Some((0, 100))),
@@ -102,6 +114,87 @@ fn a_publisher_follows_its_only_receiver() {
     {
         check(STREAM, &[(3.5, &[(leeway, 0)], expected.map(|share| (0, share)))]);
     }
+}
+
+#[test]
+fn an_only_receiver_is_followed_from_the_start() {
+    for (leeway, expected) in [
+        (60, Some((0, 100))),
+        (190, Some((0, 170))),
+        (240, Some((1, 220))),
+        (600, Some((1, 570))),
+        (780, Some((2, 741))),
+        (2100, Some((2, 1995))),
+        (3300, Some((2, 3135))),
+        (3450, None),
+        (OPEN, None),
+    ] {
+        check_show(Show::alone(CAMERA), &[(0.25, &[(leeway, 2)], expected)]);
+    }
+    check_show(Show::alone(STREAM), &[(0.25, &[(800, 0)], Some((0, 760)))]);
+}
+
+#[test]
+fn an_only_receiver_is_followed_up_sooner() {
+    let narrow: Step<'_> = (0.25, &[(800, 2)], Some((2, 760)));
+    for (step, expected) in [
+        ((0.5, 900), Some((2, 760))),
+        ((0.75, 900), Some((2, 855))),
+        ((0.25, 1300), Some((2, 1235))),
+        ((0.25, 790), Some((2, 760))),
+        ((0.25, 700), Some((2, 680))),
+        ((0.25, 300), Some((1, 280))),
+    ] {
+        let (seconds, leeway) = step;
+        check_show(Show::alone(CAMERA), &[narrow, (seconds, &[(leeway, 2)], expected)]);
+    }
+    // Somebody else comes, who has all.
+    check_show(
+        Show::alone(CAMERA),
+        &[narrow, (0.75, &[(800, 2), (OPEN, 2)], None), (0.25, &[(800, 2)], Some((2, 760)))],
+    );
+}
+
+/// An encoder that begins: its layers come one after the other and grow, unless they are bounded.
+fn begin(show: &mut Show, way: u64) {
+    // An estimate finds no more than is wished for.
+    let mut found = way.min(600);
+    for kilobits in (100..=6000).step_by(100) {
+        let top = if kilobits < 400 { 0 } else { (kilobits - 300).min(CAMERA[2]) };
+        show.layers = [kilobits.min(150), kilobits.min(500), top, 0];
+        show.run(0.25, &[(found, 2)]);
+        let wish = show.ceiling.wish(2).map_or(CAMERA[2] * 2, |wish| wish / 1000);
+        found = found.max(wish.min(way));
+    }
+}
+
+#[test]
+fn what_an_encoder_began_with_keeps_nobody_narrow() {
+    for (way, expected) in [
+        (140, Some((0, 120))),
+        (400, Some((1, 380))),
+        (900, Some((2, 855))),
+        (1500, Some((2, 1425))),
+        (4000, None),
+    ] {
+        let mut show = Show::alone(CAMERA);
+        begin(&mut show, way);
+        assert_eq!(show.bound(), expected, "{way}: {:?}", show.bounds);
+    }
+    // Nor does a way that was narrow at first.
+    let mut show = Show::alone(CAMERA);
+    begin(&mut show, 250);
+    assert_eq!(show.bound(), Some((1, 230)));
+    begin(&mut show, 4000);
+    assert_eq!(show.bound(), None, "{:?}", show.bounds);
+}
+
+#[test]
+fn while_its_best_layer_has_not_come_an_only_receiver_waits_like_all() {
+    let mut show = Show::alone([150, 0, 0, 0]);
+    assert_eq!(show.run(2.9, &[(140, 2)]), None);
+    show.layers = CAMERA;
+    assert_eq!(show.run(0.25, &[(140, 2)]), Some((0, 120)));
 }
 
 #[test]
@@ -161,15 +254,16 @@ fn a_layer_is_entered_at_more_than_it_is_left_at() {
 fn a_way_that_wavers_does_not_make_layers_come_and_go() {
     for (low, high) in [(200, 240), (500, 620), (600, 700), (700, 820), (1500, 1900), (1900, 2300)]
     {
-        let mut show = Show::new(CAMERA);
-        for _ in 0..20 {
-            show.run(1.5, &[(low, 2)]);
-            show.run(1.5, &[(high, 2)]);
+        for mut show in [Show::new(CAMERA), Show::alone(CAMERA)] {
+            for _ in 0..20 {
+                show.run(1.5, &[(low, 2)]);
+                show.run(1.5, &[(high, 2)]);
+            }
+            let layers: Vec<Option<u8>> =
+                show.bounds.iter().map(|bound| bound.map(|(layer, _)| layer)).collect();
+            let changes = layers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(changes <= 2, "{low} to {high}: {:?}", show.bounds);
         }
-        let layers: Vec<Option<u8>> =
-            show.bounds.iter().map(|bound| bound.map(|(layer, _)| layer)).collect();
-        let changes = layers.windows(2).filter(|pair| pair[0] != pair[1]).count();
-        assert!(changes <= 2, "{low} to {high}: {:?}", show.bounds);
     }
 }
 

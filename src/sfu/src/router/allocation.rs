@@ -7,6 +7,7 @@ use offhook_types::{LegId, MediaKind, Time, TrackId};
 
 use super::Router;
 use crate::allocate::{Claim, Held, Terms, allocate};
+use crate::ceiling::Leeway;
 use crate::subscription::Share;
 
 /// Between two looks at a leg whose tracks change rate by themselves.
@@ -78,14 +79,12 @@ impl Spare {
 
     /// What could be given to one claim if its track came at any rate. It is no less than an even part, so that it does
     /// not depend on who happens to speak.
-    fn leeway(&self, claim: &Claim<Key>) -> u64 {
-        if is_whole(claim) {
-            return u64::MAX;
-        }
+    fn leeway(&self, claim: &Claim<Key>) -> Leeway {
         let given = claim.given().map_or(0, |rung| rung.rate);
         // What is held although it does not quite fit takes no more than there is.
         let fits = given.min(given.saturating_mul(self.budget) / self.taken.max(1));
-        fits.saturating_add(self.part).max(self.even)
+        let bits = fits.saturating_add(self.part).max(self.even);
+        Leeway { bits, whole: is_whole(claim) }
     }
 }
 
@@ -256,7 +255,7 @@ impl Router {
     }
 
     /// A leg's track may take so much from now on.
-    fn give(&mut self, now: Time, (leg, id): (u32, TrackId), (held, leeway): (Held, u64)) {
+    fn give(&mut self, now: Time, (leg, id): (u32, TrackId), (held, leeway): (Held, Leeway)) {
         let Some(track) = self.track_mut(id) else { return };
         let Some(subscription) = track.subscription_mut(leg) else { return };
         subscription.leeway = leeway;
@@ -277,7 +276,7 @@ impl Router {
             let Some(track) = self.track_mut(id) else { continue };
             let Some(subscription) = track.subscription_mut(leg) else { continue };
             let was_paused = subscription.share().held.is_paused();
-            subscription.leeway = u64::MAX;
+            subscription.leeway = Leeway::ALL;
             subscription.set_share(Share { limited: false, held: Held::NEW });
             track.retarget_one(leg);
             track.ask_for(leg);

@@ -5,7 +5,7 @@ use offhook_types::media::Want;
 use offhook_types::{MediaKind, Time, TrackId};
 
 use super::Router;
-use crate::ceiling::{LOOK, Leeway};
+use crate::ceiling::LOOK;
 use crate::track::Track;
 
 impl Router {
@@ -79,7 +79,7 @@ impl Router {
 impl Track {
     /// What a receiver would be sent if the publisher were asked for nothing; `None` when it is not.
     pub(super) fn uncapped(&self, want: &Want) -> Option<u64> {
-        self.ceiling.bound().map(|_| self.ceiling.full(self.upto(want.layer)))
+        self.ceiling.wish(self.upto(want.layer))
     }
 
     fn is_capable(&self) -> bool {
@@ -91,10 +91,7 @@ impl Track {
         let sends = self.sends();
         let mut ceiling = self.ceiling;
         let leeways = self.subscriptions.iter().filter(|subscription| !subscription.want().paused);
-        let leeways = leeways.map(|subscription| {
-            let want = subscription.want();
-            Leeway { bits: subscription.leeway, layer: self.upto(want.layer) }
-        });
+        let leeways = leeways.map(|one| (one.leeway, self.upto(one.want().layer)));
         let changed = ceiling.look(now, &sends, leeways);
         self.ceiling = ceiling;
         changed
@@ -102,6 +99,6 @@ impl Track {
 
     /// The stream that has a layer: one that is alone has them all.
     fn upto(&self, layer: u8) -> u8 {
-        if self.spec.is_none_or(|spec| spec.layers <= 1) { 0 } else { layer }
+        layer.min(self.spec.map_or(0, |spec| spec.layers.saturating_sub(1)))
     }
 }
