@@ -87,8 +87,10 @@ struct Proposal {
 /// The bound on one track.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ceiling {
-    /// What each layer takes while nothing bounds it, in bits a second; zero is unknown.
+    /// What each layer was seen to take while nothing bounded it, in bits a second; zero is unknown.
     full: [u64; MAX_LAYERS],
+    /// What each is set to take, as its publisher says; zero is unknown.
+    told: [u64; MAX_LAYERS],
     /// What all took together in the last looks, the oldest first.
     sums: [u64; SETTLING],
     /// What each was not sent at, and a little more.
@@ -114,7 +116,7 @@ pub(crate) struct Ceiling {
     came: bool,
     /// Looks in a row at which it did not.
     absent: u8,
-    /// There is but one receiver, and the best layer that it wants has come.
+    /// There is but one receiver, and it is known what could come to it.
     alone: bool,
 }
 
@@ -139,10 +141,15 @@ impl Ceiling {
         self.bound != before || came
     }
 
+    /// What layers are set to take, as their publisher says: encoders that begin take less for a while.
+    pub(crate) fn tell(&mut self, rates: impl Iterator<Item = u64>) {
+        self.told.iter_mut().zip(rates).for_each(|(told, rate)| *told = rate);
+    }
+
     /// Ask for nothing any more. What layers take is remembered.
     pub(crate) fn lift(&mut self) {
-        let Self { full, sums, least, .. } = *self;
-        *self = Self { full, sums, least, ..Self::default() };
+        let Self { full, told, sums, least, .. } = *self;
+        *self = Self { full, told, sums, least, ..Self::default() };
     }
 
     /// What is asked for.
@@ -155,8 +162,6 @@ impl Ceiling {
         let bound = self.bound.filter(|bound| bound.layer == layer && self.heeded)?;
         let share =
             if self.sent > bound.share + bound.share / 16 { self.sent } else { bound.share };
-        let most = self.full(layer).max(self.sent);
-        let share = share.min(most + most / 4);
         (layer > 0 || share < self.full(layer)).then_some(share)
     }
 
@@ -173,20 +178,14 @@ impl Ceiling {
         let comes = live & (1 << bound.layer) != 0;
         let whole = bound.share >= self.full(bound.layer);
         let share = if comes && !whole { bound.share } else { bound.share + bound.share / 4 };
-        let below = self.full.iter().zip(0u8..).filter(|&(_, layer)| layer < bound.layer);
-        let below = below.filter(|&(_, layer)| live & (1 << layer) != 0).map(|(full, _)| full);
-        Some(below.sum::<u64>().saturating_add(share).saturating_sub(self.trim))
-    }
-
-    /// What a receiver of layers up to this one would be sent if nothing were asked of the publisher; `None` while
-    /// nothing is.
-    pub(crate) fn wish(&self, layer: u8) -> Option<u64> {
-        let bound = self.bound?;
-        let (best, full) = self.known(layer).unwrap_or_default();
-        // Bounded so soon, it had no time to show what it takes: one that fills its share might fill twice as much, and
-        // a better layer might take as much.
-        let fills = self.sent >= bound.share - bound.share / 8 || bound.layer < best;
-        Some(if self.alone && fills { full.max(bound.share * 2) } else { full })
+        let below = (0..bound.layer).filter(|layer| live & (1 << layer) != 0);
+        Some(
+            below
+                .map(|layer| self.takes(layer))
+                .sum::<u64>()
+                .saturating_add(share)
+                .saturating_sub(self.trim),
+        )
     }
 
     /// What the best layer up to this one takes while nothing bounds it.
@@ -196,23 +195,27 @@ impl Ceiling {
 
     /// The highest layer up to this one of which it is known what it takes.
     fn known(&self, layer: u8) -> Option<(u8, u64)> {
-        let place = |layer: usize| self.full.get(layer).copied().map(|full| (layer as u8, full));
-        let upto = 0..=usize::from(layer).min(MAX_LAYERS - 1);
-        upto.rev().filter_map(place).find(|&(_, full)| full > 0)
+        let layers = (0..=layer.min(MAX_LAYERS as u8 - 1)).rev();
+        layers.map(|layer| (layer, self.takes(layer))).find(|&(_, takes)| takes > 0)
     }
 
-    /// What is not capped tells what it takes. While something is, layers up to it may show that they take more; those
-    /// below it need not come whole, either: encoders that overshoot are given less.
+    /// What a layer takes while nothing bounds it; zero is unknown.
+    fn takes(&self, layer: u8) -> u64 {
+        let of = |rates: &[u64]| rates.get(usize::from(layer)).copied().unwrap_or(0);
+        match of(&self.full) {
+            seen if seen == 0 || self.is_settled() => seen,
+            seen => seen.max(of(&self.told)),
+        }
+    }
+
+    /// What is not capped tells what it takes. While something is, layers below it need not come whole either:
+    /// encoders that overshoot are given less.
     fn learn(&mut self, sends: &Sends) {
-        let told = (0u8..).zip(self.full.iter_mut().zip(sends.latest));
-        let told = told.filter(|(layer, _)| sends.live & (1 << layer) != 0);
-        if let Some(bound) = self.bound {
-            for (_, (full, latest)) in told.filter(|&(layer, _)| layer <= bound.layer) {
-                *full += latest.saturating_sub(*full) / 8;
-            }
+        if self.bound.is_some() {
             return;
         }
-        for (_, (full, latest)) in told {
+        let seen = (0u8..).zip(self.full.iter_mut().zip(sends.latest));
+        for (_, (full, latest)) in seen.filter(|(layer, _)| sends.live & (1 << layer) != 0) {
             *full = match *full {
                 0 => latest,
                 known if latest > known => known + (latest - known) / 4,
@@ -262,11 +265,13 @@ impl Ceiling {
         }
     }
 
-    /// Whether it is for one receiver only what is sent, in layers of which the best that it wants has come: before,
-    /// a bound would keep an encoder that begins from ever showing it.
+    /// Whether it is for one receiver only what is sent, in layers of which is known what they come to: one that has
+    /// just begun would never show it under a bound.
     fn is_alone(&self, mut wanted: impl Iterator<Item = u8>) -> bool {
         let only = wanted.next().filter(|_| wanted.next().is_none());
-        only.is_some_and(|only| self.known(only).is_some_and(|(best, _)| best == only))
+        let comes = |only| self.known(only).is_some_and(|(best, _)| best == only);
+        let told = |only| self.told.get(usize::from(only)).is_some_and(|&told| told > 0);
+        only.is_some_and(|only| comes(only) && (told(only) || self.is_settled()))
     }
 
     /// What would be right if there were but this receiver.
@@ -292,16 +297,11 @@ impl Ceiling {
         (layer, full): (u8, u64),
     ) -> Proposal {
         // A receiver is given a layer without a bound when it has room for an eighth more than what it took of
-        // late, which may be as much more than the mean. An only one is followed before the encoder has shown what it
-        // takes.
-        let (margin, beyond) = match (self.alone, self.bound) {
-            (true, _) => (full, full),
-            (false, Some(_)) => (full * 5 / 16, full / 16),
-            (false, None) => (full / 4, full / 16),
-        };
+        // late, which may be as much more than the mean.
+        let margin = if self.bound.is_some() { full * 5 / 16 } else { full / 4 };
         let is_best = self.known(wanted).is_some_and(|(best, _)| best == layer);
         let open = is_best && bits >= full.saturating_add(margin);
-        let share = share.max(FLOOR).min(full + beyond);
+        let share = share.max(FLOOR).min(full + full / 16);
         Proposal { bound: Bound { layer, share }, open, room: bits }
     }
 

@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use offhook_types::media::{
     DtlsRole, Fingerprint, IceCredentials, Layer, Negotiated, Placement, Remote, Want,
 };
-use offhook_types::{Codec, LegId, MediaKind, Mid, Rid, Rng, RoomId, Ssrc, TrackId};
+use offhook_types::{Codec, LegId, MediaKind, Mid, Rng, RoomId, Ssrc, TrackId};
 use offhook_wire::sdp::{Format, Fragment, Msid, Protocol, SectionKind, Session};
 
 pub use local::{credentials, seed};
@@ -220,8 +220,8 @@ struct Inbound {
     msid: Option<Msid>,
     layers: Vec<Layer>,
     track: Option<TrackId>,
-    /// Order of layers that the door asked for.
-    order: Vec<Rid>,
+    /// Its layers as the door was told of them.
+    told: Vec<Layer>,
 }
 
 /// A section's sending half.
@@ -321,14 +321,14 @@ impl Negotiation {
         self.slots.iter().enumerate().filter_map(incoming).collect()
     }
 
-    /// What the peer sends in a section is this track from now on. `order` names its encodings from
-    /// the smallest to the largest where the door knows better than their names tell; encodings
-    /// that it leaves out come last. Returns the section as it is now.
-    pub fn bind(&mut self, section: usize, track: TrackId, order: &[Rid]) -> Option<Incoming> {
+    /// What the peer sends in a section is this track from now on. `told` names its encodings from
+    /// the smallest to the largest where the door knows better than their names tell, and what they
+    /// are set to; encodings that it leaves out come last. Returns the section as it is now.
+    pub fn bind(&mut self, section: usize, track: TrackId, told: &[Layer]) -> Option<Incoming> {
         let inbound = self.slots.get_mut(section)?.inbound.as_mut()?;
         inbound.track = Some(track);
-        inbound.order = order.to_vec();
-        layers::reorder(&mut inbound.layers, order);
+        inbound.told = told.to_vec();
+        layers::arrange(&mut inbound.layers, told);
         self.incoming().into_iter().find(|incoming| incoming.section == section)
     }
 

@@ -475,6 +475,8 @@ pub struct Layer {
     pub ssrc: Option<Ssrc>,
     /// The SSRC of its retransmissions, when described.
     pub rtx: Option<Ssrc>,
+    /// Bits a second that its encoder is set to at most, when told; else zero.
+    pub rate: u32,
 }
 
 /// How a receiver gets a track.

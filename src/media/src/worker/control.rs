@@ -159,8 +159,11 @@ impl Core {
         }
         let (room, ids) = (leg.room, leg.negotiated.extensions);
         let spec = TrackSpec { kind: ingress.kind, layers, origin: Origin::Local };
+        let rates: Vec<u64> = ingress.layers.iter().map(|layer| layer.rate.into()).collect();
         leg.tracks.push(ingress);
         self.put_track(now, id, spec, (room, Source::Local(index), ids));
+        let room = self.rooms.get_mut(room as usize).and_then(Option::as_mut);
+        room?.router.set_rates(id, rates.into_iter());
         Some(())
     }
 

@@ -21,6 +21,16 @@ impl Router {
         }
     }
 
+    /// What a track's layers are set to take, as its publisher says, in bits a second, from the lowest on; zero is not
+    /// said.
+    pub fn set_rates(&mut self, id: TrackId, rates: impl Iterator<Item = u64>) {
+        // What is measured counts with its headers.
+        let rates = rates.map(|rate| rate.saturating_add(rate / 16));
+        if let Some(track) = self.track_mut(id) {
+            track.ceiling.tell(rates);
+        }
+    }
+
     /// What a track's publisher is to keep all layers together under, in bits a second with headers; `None` is no
     /// limit.
     pub fn ceiling(&self, track: TrackId) -> Option<u64> {
@@ -79,7 +89,7 @@ impl Router {
 impl Track {
     /// What a receiver would be sent if the publisher were asked for nothing; `None` when it is not.
     pub(super) fn uncapped(&self, want: &Want) -> Option<u64> {
-        self.ceiling.wish(self.upto(want.layer))
+        self.ceiling.bound().map(|_| self.ceiling.full(self.upto(want.layer)))
     }
 
     fn is_capable(&self) -> bool {

@@ -1,8 +1,8 @@
 //! What the client publishes: tracks announced, found in its offers, muted, gone.
 
 use livekit_protocol as proto;
-use offhook_call::room::{Act, Notice, Published, Refusal};
-use offhook_types::media::Command;
+use offhook_call::room::{Act, LayerView, Notice, Published, Refusal};
+use offhook_types::media::{Command, Layer};
 use offhook_types::{Codec, MediaKind, Rid, TrackId};
 use offhook_wire::sdp::Session as Description;
 use proto::request_response::{Reason, Request};
@@ -23,8 +23,8 @@ pub(super) struct Own {
     kind: MediaKind,
     /// Names under which its section may appear in an offer.
     cids: Vec<String>,
-    /// Its layers from the smallest, where they were named.
-    rids: Vec<Rid>,
+    /// Its layers from the smallest, as they were told of.
+    layers: Vec<Layer>,
     pub muted: bool,
     /// A section was found for it.
     bound: bool,
@@ -52,7 +52,7 @@ impl Session {
                     track: view.id,
                     kind: view.request.kind,
                     cids,
-                    rids: layers.filter_map(|layer| Rid::new(layer.rid.as_bytes())).collect(),
+                    layers: layers.map(layer).collect(),
                     muted: view.request.muted,
                     bound: false,
                     codec: None,
@@ -136,7 +136,7 @@ impl Session {
             };
             let Some(own) = own else { continue };
             own.bound = true;
-            let bound = peer.negotiation.bind(incoming.section, own.track, &own.rids);
+            let bound = peer.negotiation.bind(incoming.section, own.track, &own.layers);
             found.extend(bound.map(|bound| (own.track, own.codec.unwrap_or(bound.codec), bound)));
         }
         peer.sync(&self.door)?;
@@ -220,6 +220,11 @@ impl Session {
             Err(refusal) => self.refused(0, refusal, Some(Request::Mute(request))),
         }
     }
+}
+
+fn layer(told: &LayerView) -> Layer {
+    let rid = Rid::new(told.rid.as_bytes());
+    Layer { rid, rate: told.bitrate, ..Layer::default() }
 }
 
 /// The announced track that a section belongs to: by the name that the client gave it, else the

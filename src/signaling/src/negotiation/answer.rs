@@ -234,9 +234,9 @@ impl Slot {
             (Some(before), Some(now)) => before.track == now.track,
             _ => true,
         });
-        let (track, order) = same.map(|b| (b.track, b.order)).unwrap_or_default();
-        layers::reorder(&mut layers, &order);
-        self.inbound = Some(Inbound { codec, msid, layers, track, order });
+        let (track, told) = same.map(|b| (b.track, b.told)).unwrap_or_default();
+        layers::arrange(&mut layers, &told);
+        self.inbound = Some(Inbound { codec, msid, layers, track, told });
     }
 }
 

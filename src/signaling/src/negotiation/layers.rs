@@ -13,7 +13,7 @@ const CONVENTIONS: [&[&str]; 4] =
 pub(super) fn of(section: &Section, rids_agreed: bool) -> Vec<Layer> {
     let rids = if rids_agreed { sent_rids(section) } else { Vec::new() };
     if !rids.is_empty() {
-        let layer = |rid| Layer { rid: Some(rid), ssrc: None, rtx: None };
+        let layer = |rid| Layer { rid: Some(rid), ..Layer::default() };
         return rids.into_iter().map(layer).collect();
     }
     let simulcast = section.groups.iter().find(|group| group.semantics == GroupSemantics::Sim);
@@ -25,15 +25,21 @@ pub(super) fn of(section: &Section, rids_agreed: bool) -> Vec<Layer> {
     if ssrcs.is_empty() {
         return vec![Layer::default()];
     }
-    let layer = |ssrc| Layer { rid: None, ssrc: Some(ssrc), rtx: repair(section, ssrc) };
+    let layer = |ssrc| Layer { ssrc: Some(ssrc), rtx: repair(section, ssrc), ..Layer::default() };
     ssrcs.into_iter().map(layer).collect()
 }
 
-/// Order layers as the door says; those it leaves out keep their order behind the others.
-pub(super) fn reorder(layers: &mut [Layer], order: &[Rid]) {
-    let rank =
-        |layer: &Layer| order.iter().position(|&rid| layer.rid == Some(rid)).unwrap_or(usize::MAX);
-    layers.sort_by_key(rank);
+/// Order layers as the door says and note what they are set to take; those it leaves out keep their order behind the
+/// others. Layers that come in one stream take together what the largest is set to.
+pub(super) fn arrange(layers: &mut [Layer], told: &[Layer]) {
+    let named =
+        |layer: &Layer| told.iter().position(|one| one.rid.is_some() && one.rid == layer.rid);
+    layers.sort_by_key(|layer| named(layer).unwrap_or(usize::MAX));
+    if let [only] = layers {
+        only.rate = told.iter().map(|layer| layer.rate).max().unwrap_or(0);
+    } else {
+        layers.iter_mut().zip(told).for_each(|(layer, told)| layer.rate = told.rate);
+    }
 }
 
 fn sent_rids(section: &Section) -> Vec<Rid> {

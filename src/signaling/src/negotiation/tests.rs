@@ -186,10 +186,15 @@ fn simulcast_is_taken_from_low_to_high() {
 fn the_door_may_know_the_order_better() {
     let mut negotiation = new(WHIP);
     answer(&mut negotiation, &parse(CHROMIUM_SIMULCAST));
-    let rids = ["f", "q"].map(|name| Rid::new(name.as_bytes()).unwrap());
-    let bound = negotiation.bind(1, TrackId(1), &rids).unwrap();
+    let told = [("f", 1), ("q", 2)].map(|(name, rate)| {
+        let rid = Rid::new(name.as_bytes());
+        Layer { rid, rate, ..Layer::default() }
+    });
+    let bound = negotiation.bind(1, TrackId(1), &told).unwrap();
     let names: Vec<String> = bound.layers.iter().map(|l| l.rid.unwrap().to_string()).collect();
     assert_eq!(names, ["f", "q", "h"]);
+    let rates: Vec<u32> = bound.layers.iter().map(|layer| layer.rate).collect();
+    assert_eq!(rates, [1, 2, 0]);
     let (agreement, _) = answer(&mut negotiation, &parse(CHROMIUM_SIMULCAST));
     assert_eq!(agreement.incoming[1].layers, bound.layers, "kept over another offer");
     assert_eq!(agreement.incoming[1].track, Some(TrackId(1)));

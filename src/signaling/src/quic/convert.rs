@@ -50,6 +50,7 @@ pub(super) fn wished(publish: proto::Publish) -> Result<Wished, Refused> {
         rid: None,
         ssrc: ssrc(layer.ssrc),
         rtx: ssrc(layer.rtx_ssrc),
+        rate: 0,
     });
     let layers: Vec<_> = described.collect();
     if layers.iter().any(|layer| layer.ssrc.is_none()) {

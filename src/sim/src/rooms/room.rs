@@ -337,11 +337,12 @@ impl<'a> Room<'a> {
         member.here = Some(Presence { up, down, guest, leg, origins, round_trip });
         self.router.set_negotiated(now, index as u32, &negotiated(group.feedback));
         let is_only = group.tracks(MediaKind::Video) == 1;
-        for (id, kind, layers) in published {
+        for ((id, kind, layers), track) in published.into_iter().zip(&group.publish) {
             self.owners.insert(id, index);
             // A room's limits are far above a scenario's.
             let _ =
                 self.router.add_track(now, id, TrackSpec { kind, layers, origin: Place::Local });
+            self.router.set_rates(id, track.layers.iter().map(|layer| track.bits(layer)));
             self.router.set_heeds(now, id, is_only && kind == MediaKind::Video);
             (0..self.members.len()).for_each(|other| self.subscribe(now, other, (id, kind)));
         }

@@ -52,7 +52,8 @@ fn safari() {
     assert!(!names(&read.sections[1]).iter().any(|name| name.starts_with("H265")));
     let mut negotiation = new(WHIP);
     let (agreement, _) = answer(&mut negotiation, &parse(SAFARI_SENDRECV));
-    let layer = Layer { rid: None, ssrc: Some(Ssrc(2002)), rtx: Some(Ssrc(2003)) };
+    let layer =
+        Layer { rid: None, ssrc: Some(Ssrc(2002)), rtx: Some(Ssrc(2003)), ..Layer::default() };
     assert_eq!(agreement.incoming[1].layers, [layer]);
 }
 
@@ -84,7 +85,12 @@ fn native_with_ssrc_simulcast() {
     let mut negotiation = new(WHIP);
     let (agreement, read) = answer(&mut negotiation, &parse(LIBWEBRTC_SSRC_SIMULCAST));
     assert_eq!(directions(&read), ["rejected", "recvonly", "recvonly"], "no channels at this door");
-    let layer = |n: u32| Layer { rid: None, ssrc: Some(Ssrc(6000 + n)), rtx: Some(Ssrc(6010 + n)) };
+    let layer = |n: u32| Layer {
+        rid: None,
+        ssrc: Some(Ssrc(6000 + n)),
+        rtx: Some(Ssrc(6010 + n)),
+        ..Layer::default()
+    };
     assert_eq!(agreement.incoming[1].layers, [layer(1), layer(2), layer(3)]);
 }
 
