@@ -201,10 +201,13 @@ impl Ceiling {
 
     /// What a layer takes while nothing bounds it; zero is unknown.
     fn takes(&self, layer: u8) -> u64 {
-        let of = |rates: &[u64]| rates.get(usize::from(layer)).copied().unwrap_or(0);
-        match of(&self.full) {
-            seen if seen == 0 || self.is_settled() => seen,
-            seen => seen.max(of(&self.told)),
+        let (seen, told) = (of(&self.full, layer), of(&self.told, layer));
+        match seen {
+            // An only receiver is judged by what is set although it has not come.
+            0 if self.alone => told,
+            0 => 0,
+            seen if self.is_settled() => seen,
+            seen => seen.max(told),
         }
     }
 
@@ -269,9 +272,9 @@ impl Ceiling {
     /// just begun would never show it under a bound.
     fn is_alone(&self, mut wanted: impl Iterator<Item = u8>) -> bool {
         let only = wanted.next().filter(|_| wanted.next().is_none());
-        let comes = |only| self.known(only).is_some_and(|(best, _)| best == only);
-        let told = |only| self.told.get(usize::from(only)).is_some_and(|&told| told > 0);
-        only.is_some_and(|only| comes(only) && (told(only) || self.is_settled()))
+        let is_known =
+            |only| of(&self.told, only) > 0 || of(&self.full, only) > 0 && self.is_settled();
+        only.is_some_and(is_known)
     }
 
     /// What would be right if there were but this receiver.
@@ -300,7 +303,9 @@ impl Ceiling {
         // late, which may be as much more than the mean.
         let margin = if self.bound.is_some() { full * 5 / 16 } else { full / 4 };
         let is_best = self.known(wanted).is_some_and(|(best, _)| best == layer);
-        let open = is_best && bits >= full.saturating_add(margin);
+        // One that never came is not bounded: its publisher may not have room for it.
+        let is_new = of(&self.full, layer) == 0;
+        let open = is_new || is_best && bits >= full.saturating_add(margin);
         let share = share.max(FLOOR).min(full + full / 16);
         Proposal { bound: Bound { layer, share }, open, room: bits }
     }
@@ -385,6 +390,11 @@ impl Ceiling {
             (self.sent, self.trim) = (sent, trim);
         }
     }
+}
+
+/// A layer's rate; zero is unknown.
+fn of(rates: &[u64; MAX_LAYERS], layer: u8) -> u64 {
+    rates.get(usize::from(layer)).copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -179,18 +179,22 @@ fn what_an_encoder_begins_with_is_not_taken_for_all_that_it_might_send() {
 }
 
 #[test]
-fn whose_layers_are_not_known_yet_is_followed_by_an_only_receiver_like_by_many() {
-    // The best has not come.
+fn an_only_receiver_is_judged_by_layers_that_have_not_come() {
     let mut show = Show::alone(CAMERA);
-    show.layers = [150, 0, 0, 0];
-    show.run(2.9, &[(140, 2)]);
-    assert_eq!(show.bound(), None);
+    show.layers = [150, 300, 0, 0];
+    assert_eq!(show.run(0.25, &[(400, 2)]), Some((1, 380)));
+    // Which might come if it were not for the bound.
+    assert_eq!(show.run(0.25, &[(900, 2)]), None);
+    assert_eq!(show.run(9.0, &[(900, 2)]), None);
     show.layers = CAMERA;
-    assert_eq!(show.run(0.25, &[(140, 2)]), Some((0, 120)));
-    // Nobody said what they are set to.
+    assert_eq!(show.run(0.25, &[(900, 2)]), Some((2, 855)));
+}
+
+#[test]
+fn an_only_receiver_waits_like_many_when_nobody_said_what_layers_are_set_to() {
     let mut show = Show::alone(CAMERA);
     show.ceiling.tell([0; MAX_LAYERS].into_iter());
-    assert_eq!(show.run(1.9, &[(800, 2)]), None);
+    assert_eq!(show.run(1.6, &[(800, 2)]), None);
     assert_eq!(show.run(0.5, &[(800, 2)]), Some((2, 760)));
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use offhook_types::PayloadType;
-use offhook_types::media::{Candidate, Command, Connection, Extension};
+use offhook_types::media::{Candidate, Command, Connection, Extension, Layer};
+use offhook_types::{PayloadType, Rid};
 use offhook_wire::sdp::{
     Direction, Encoding, ExtensionName, Feedback, GroupSemantics, Section, Setup,
 };
