@@ -206,8 +206,9 @@ impl Ceiling {
             // An only receiver is judged by what is set although it has not come.
             0 if self.alone => told,
             0 => 0,
-            seen if self.is_settled() => seen,
-            seen => seen.max(told),
+            // Of one that begins what it is set to tells more: the first key frame alone is several times as much.
+            _ if told > 0 && !self.is_settled() => told,
+            seen => seen,
         }
     }
 

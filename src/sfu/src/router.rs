@@ -475,10 +475,10 @@ impl Router {
     }
 
     /// Packets of a stream that were handed out for a receiver will not reach it: what follows cannot be shown, so
-    /// nothing goes out before a key frame, which is asked for.
+    /// nothing goes out before a key frame, which is asked for, and nothing from before it is sent again.
     pub fn lose_picture(&mut self, now: Time, leg: u32, ssrc: Ssrc) {
         let Some((id, subscription)) = self.stream_mut(leg, ssrc) else { return };
-        subscription.stop();
+        subscription.give_up();
         if let Some(track) = self.track_mut(id) {
             track.ask_for(leg);
             self.look_at_key_frames(now);

@@ -264,6 +264,13 @@ impl Subscription {
         self.current = None;
     }
 
+    /// What went out cannot be shown any more: wait for a key frame, and send nothing from before it again. A receiver
+    /// that goes on asking would fill its way with what is of no use, and keep the key frame waiting.
+    pub(crate) fn give_up(&mut self) {
+        self.stop();
+        self.timeline.forget();
+    }
+
     /// Another source takes over: nothing of the old one can be sent again.
     pub(crate) fn restart(&mut self) {
         self.stop();

@@ -167,6 +167,8 @@ pub(super) enum Step {
     /// A packet is missing: its number counted from the first one. The answer is layer and source
     /// number, or why not.
     Nack(u64, Result<(u8, u64), Refusal>),
+    /// What went out did not get as far as the receiver.
+    Lose,
     /// The track's source is another one from now on.
     Republish,
 }
@@ -234,6 +236,7 @@ impl Stage {
                 let found = found.map(|resend| (resend.layer, resend.sequence));
                 assert_eq!(found, expected, "{shown}");
             }
+            Step::Lose => self.router.lose_picture(self.now, LEG, SSRC),
             Step::Republish => {
                 let spec = TrackSpec { kind: self.kind, layers: 3, origin: Origin::Local };
                 self.router.add_track(self.now, TRACK, spec).unwrap();

@@ -82,9 +82,12 @@ fn what_is_lost_on_either_way_is_sent_again() {
 }
 
 #[test]
-fn a_picture_that_does_not_fit_is_paused() {
+fn a_picture_that_does_not_fit_is_made_smaller_for_one_and_paused_beside_others() {
     let found = check("", r#"link = "narrow""#);
-    assert!(found.delivered.is_some_and(|share| share < 0.5), "{found:?}");
+    assert!(found.delivered.is_some_and(|share| share > 0.9), "{found:?}");
+    let other = "[[group]]\nname = \"other\"\ncount = 1\nwatch = [\"video\"]";
+    let found = check("", &format!("link = \"narrow\"\n{other}"));
+    assert!(found.delivered.is_some_and(|share| (0.5..0.8).contains(&share)), "{found:?}");
 }
 
 #[test]

@@ -24,6 +24,28 @@ fn resends_are_limited_to_one_per_round_trip() {
 }
 
 #[test]
+fn nothing_of_a_picture_that_was_given_up_is_sent_again() {
+    check(
+        1,
+        MediaKind::Video,
+        vec![
+            Want(super::Want::BEST),
+            Packet(frame(0, 10, 1, true), "+0 @3000 p1 l1 k3 m"),
+            Packet(frame(0, 11, 2, false), "+1 @6000 p2 l2 k3 m"),
+            Nack(1, Ok((0, 11))),
+            Lose,
+            Wait(30),
+            Nack(1, Err(Refusal::Unknown)),
+            Packet(frame(0, 12, 3, false), ""),
+            // From the next key frame on it is.
+            Packet(frame(0, 13, 4, true), "+2 @12000 p3 l3 k4 m"),
+            Nack(2, Ok((0, 13))),
+            Nack(0, Err(Refusal::Unknown)),
+        ],
+    );
+}
+
+#[test]
 fn numbers_close_over_what_was_left_out_for_resends_too() {
     let mut steps =
         vec![Want(want(0, 0)), Packet(temporal_frame(100, 0, (0, 0), false), "+0 @0 p0 l0 k3 m")];
