@@ -183,11 +183,28 @@ fn an_only_receiver_is_judged_by_layers_that_have_not_come() {
     let mut show = Show::alone(CAMERA);
     show.layers = [150, 300, 0, 0];
     assert_eq!(show.run(0.25, &[(400, 2)]), Some((1, 380)));
+    assert_eq!(show.ceiling.full(2), 1_700_000, "its way is probed for them");
     // Which might come if it were not for the bound.
     assert_eq!(show.run(0.25, &[(900, 2)]), None);
     assert_eq!(show.run(9.0, &[(900, 2)]), None);
     show.layers = CAMERA;
     assert_eq!(show.run(0.25, &[(900, 2)]), Some((2, 855)));
+}
+
+#[test]
+fn an_only_receiver_that_misses_nothing_yet_bounds_what_comes() {
+    let mut show = Show::alone(CAMERA);
+    show.layers = [150, 300, 0, 0];
+    let missing_nothing = (Leeway { bits: 400_000, whole: true }, 2);
+    show.ceiling.look(show.now, &show.sends(), [missing_nothing].into_iter());
+    assert_eq!(show.bound(), Some((1, 380)));
+}
+
+#[test]
+fn an_encoder_that_begins_with_a_key_frame_is_not_judged_by_it() {
+    let mut show = Show::alone(CAMERA);
+    show.layers = [600, 2000, 6800, 0];
+    assert_eq!(show.run(0.25, &[(800, 2)]), Some((2, 760)));
 }
 
 #[test]
