@@ -314,7 +314,7 @@ impl Ceiling {
     /// From which rate on a layer is worth more than the next lower one, which takes `below`. Encoders do not send one
     /// at all below about a third of what it is set to, which ends in a freeze, so some is left between.
     fn entry(&self, (layer, full): (u8, u64), below: u64) -> u64 {
-        let kept = (below + below / 10).max(full * 2 / 5);
+        let kept = (below + below / 10).max(full * 3 / 8);
         let shown = self.bound.is_some_and(|bound| bound.layer >= layer);
         let worth = if shown { kept } else { kept + kept / 16 };
         self.least.get(usize::from(layer)).map_or(worth, |&least| worth.max(least))
