@@ -179,13 +179,8 @@ impl Ceiling {
         let whole = bound.share >= self.full(bound.layer);
         let share = if comes && !whole { bound.share } else { bound.share + bound.share / 4 };
         let below = (0..bound.layer).filter(|layer| live & (1 << layer) != 0);
-        Some(
-            below
-                .map(|layer| self.takes(layer))
-                .sum::<u64>()
-                .saturating_add(share)
-                .saturating_sub(self.trim),
-        )
+        let below: u64 = below.map(|layer| self.takes(layer)).sum();
+        Some(below.saturating_add(share).saturating_sub(self.trim))
     }
 
     /// What the best layer up to this one takes while nothing bounds it.

@@ -5,7 +5,8 @@ use offhook_types::media::Want;
 use offhook_types::{MediaKind, Time, TrackId};
 
 use super::Router;
-use crate::ceiling::LOOK;
+use crate::ceiling::{LOOK, Leeway};
+use crate::subscription::Subscription;
 use crate::track::Track;
 
 impl Router {
@@ -101,10 +102,22 @@ impl Track {
         let sends = self.sends();
         let mut ceiling = self.ceiling;
         let leeways = self.subscriptions.iter().filter(|subscription| !subscription.want().paused);
-        let leeways = leeways.map(|one| (one.leeway, self.upto(one.want().layer)));
+        let leeways = leeways.map(|one| (self.leeway(one), self.upto(one.want().layer)));
         let changed = ceiling.look(now, &sends, leeways);
         self.ceiling = ceiling;
         changed
+    }
+
+    /// What a receiver could be given. Who misses nothing of a part of a stream says nothing about the whole.
+    fn leeway(&self, subscription: &Subscription) -> Leeway {
+        let (want, leeway) = (subscription.want(), subscription.leeway);
+        let stream = self.layers.get(usize::from(self.upto(want.layer)));
+        let wants_part = stream.is_some_and(|stream| {
+            let is_single = self.spec.is_none_or(|spec| spec.layers <= 1);
+            want.temporal < stream.meter.temporal_top()
+                || is_single && want.layer < stream.spatial_top
+        });
+        if wants_part && leeway.whole { Leeway::ALL } else { leeway }
     }
 
     /// The stream that has a layer: one that is alone has them all.

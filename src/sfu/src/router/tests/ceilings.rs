@@ -83,3 +83,26 @@ fn cameras_of_a_narrow_meeting_share_its_way_evenly_whoever_speaks() {
     }
     assert!(meeting.pauses.is_empty());
 }
+
+#[test]
+fn who_wants_a_part_of_a_stream_says_nothing_about_the_whole() {
+    for (want, is_asked) in [(Want::BEST, true), (want(0, 0), false)] {
+        let mut stage = Stage::new(1, MediaKind::Video);
+        let egress = egress(TRACK, MediaKind::Video, SSRC);
+        stage.router.subscribe(stage.now, LEG, &egress, want).unwrap();
+        stage.router.set_rates(TRACK, [1_000_000].into_iter());
+        stage.router.set_heeds(stage.now, TRACK, true);
+        stage.router.set_budget(stage.now, LEG, Some(600_000));
+        // 30 pictures a second of 2000 bytes, every other one in the upper temporal layer.
+        for index in 0..90u16 {
+            let layers = (index as u8 % 2, (index / 2) as u8);
+            let mut source = temporal_frame(u64::from(index), index, layers, index % 2 == 1);
+            source.payload.resize(2000, 0);
+            let bytes = source.bytes();
+            stage.router.route(stage.now, TRACK, &source.inbound(&bytes), &mut |_, _| {});
+            stage.now = stage.now + Duration::from_micros(33_333);
+            stage.router.review(stage.now);
+        }
+        assert_eq!(stage.router.ceiling(TRACK).is_some(), is_asked, "{want:?}");
+    }
+}
