@@ -85,6 +85,9 @@ impl Play<'_> {
                 let byte = self.next();
                 self.router.set_muted(self.now, track, byte & 1 == 1);
                 self.router.set_heeds(self.now, track, byte & 2 == 2);
+                let rates =
+                    [self.next(), self.next(), byte].map(|rate| u64::from(rate) << (byte >> 3));
+                self.router.set_rates(track, rates.into_iter());
             }
             5 => {
                 let negotiated = self.negotiated();

@@ -1,6 +1,7 @@
 //! What a publisher is asked to stay under while everybody who receives its track is behind a narrow way. Layers have
 //! rates of their own: the largest that fits leaves the rest of a way empty. A publisher that is told how much its
-//! widest receiver can be given fills that way, as one encoder for one receiver would.
+//! widest receiver can be given fills that way, as one encoder for one receiver would. Where there is but one receiver
+//! it is followed from the first look on, as in a direct call.
 //!
 //! Pure arithmetic: what the publisher sends and the [`Leeway`] of each receiver go in, a [`Bound`] comes out.
 //! Start at [`Ceiling::look`].
@@ -15,7 +16,10 @@ use core::time::Duration;
 
 use offhook_types::Time;
 
+use self::takes::Takes;
 use crate::track::MAX_LAYERS;
+
+mod takes;
 
 /// Between two looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(250);
@@ -38,8 +42,6 @@ const DEFIANT: u8 = 8;
 const ABSENT: u8 = 12;
 /// What is left free at least, beside a twentieth: for repairs and key frames.
 const SPARE: u64 = 20_000;
-/// Looks over which what a layer takes must be about the same before it counts: encoders that begin take seconds.
-const SETTLING: usize = 8;
 /// Less than this no picture is worth having.
 const FLOOR: u64 = 100_000;
 
@@ -87,12 +89,8 @@ struct Proposal {
 /// The bound on one track.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ceiling {
-    /// What each layer was seen to take while nothing bounded it, in bits a second; zero is unknown.
-    full: [u64; MAX_LAYERS],
-    /// What each is set to take, as its publisher says; zero is unknown.
-    told: [u64; MAX_LAYERS],
-    /// What all took together in the last looks, the oldest first.
-    sums: [u64; SETTLING],
+    /// What layers take while nothing bounds them.
+    takes: Takes,
     /// What each was not sent at, and a little more.
     least: [u64; MAX_LAYERS],
     bound: Option<Bound>,
@@ -129,11 +127,17 @@ impl Ceiling {
         sends: &Sends,
         leeways: impl Iterator<Item = (Leeway, u8)> + Clone,
     ) -> bool {
-        self.learn(sends);
+        // What is not capped tells what it takes. While something is, layers below it need not come whole either:
+        // encoders that overshoot are given less.
+        if self.bound.is_none() {
+            self.takes.see(sends);
+        }
         let (before, awaited) = (self.bound, self.absent > 0);
         self.heed(sends);
         let came = awaited && self.absent == 0;
-        self.alone = self.is_alone(leeways.clone().map(|(_, wanted)| wanted));
+        let mut wanted = leeways.clone().map(|(_, wanted)| wanted);
+        let only = wanted.next().filter(|_| wanted.next().is_none());
+        self.alone = only.is_some_and(|only| self.takes.is_sure(only));
         match leeways.map(|(leeway, wanted)| self.propose(leeway, wanted)).max() {
             None => self.lift(),
             Some(proposal) => self.follow(now, proposal),
@@ -143,13 +147,13 @@ impl Ceiling {
 
     /// What layers are set to take, as their publisher says: encoders that begin take less for a while.
     pub(crate) fn tell(&mut self, rates: impl Iterator<Item = u64>) {
-        self.told.iter_mut().zip(rates).for_each(|(told, rate)| *told = rate);
+        self.takes.tell(rates);
     }
 
     /// Ask for nothing any more. What layers take is remembered.
     pub(crate) fn lift(&mut self) {
-        let Self { full, told, sums, least, .. } = *self;
-        *self = Self { full, told, sums, least, ..Self::default() };
+        let Self { takes, least, alone, .. } = *self;
+        *self = Self { takes, least, alone, ..Self::default() };
     }
 
     /// What is asked for.
@@ -179,7 +183,7 @@ impl Ceiling {
         let whole = bound.share >= self.full(bound.layer);
         let share = if comes && !whole { bound.share } else { bound.share + bound.share / 4 };
         let below = (0..bound.layer).filter(|layer| live & (1 << layer) != 0);
-        let below: u64 = below.map(|layer| self.takes(layer)).sum();
+        let below: u64 = below.map(|layer| self.takes.of(layer, self.alone)).sum();
         Some(below.saturating_add(share).saturating_sub(self.trim))
     }
 
@@ -188,49 +192,12 @@ impl Ceiling {
         self.known(layer).map_or(0, |(_, full)| full)
     }
 
-    /// The highest layer up to this one of which it is known what it takes.
+    /// The highest layer up to this one of which it is known what it takes. An only receiver is judged by layers that
+    /// are set, too, and have not come.
     fn known(&self, layer: u8) -> Option<(u8, u64)> {
         let layers = (0..=layer.min(MAX_LAYERS as u8 - 1)).rev();
-        layers.map(|layer| (layer, self.takes(layer))).find(|&(_, takes)| takes > 0)
-    }
-
-    /// What a layer takes while nothing bounds it; zero is unknown.
-    fn takes(&self, layer: u8) -> u64 {
-        let (seen, told) = (of(&self.full, layer), of(&self.told, layer));
-        match seen {
-            // An only receiver is judged by what is set although it has not come.
-            0 if self.alone => told,
-            0 => 0,
-            // Of one that begins what it is set to tells more: the first key frame alone is several times as much.
-            _ if told > 0 && !self.is_settled() => told,
-            seen => seen,
-        }
-    }
-
-    /// What is not capped tells what it takes. While something is, layers below it need not come whole either:
-    /// encoders that overshoot are given less.
-    fn learn(&mut self, sends: &Sends) {
-        if self.bound.is_some() {
-            return;
-        }
-        let seen = (0u8..).zip(self.full.iter_mut().zip(sends.latest));
-        for (_, (full, latest)) in seen.filter(|(layer, _)| sends.live & (1 << layer) != 0) {
-            *full = match *full {
-                0 => latest,
-                known if latest > known => known + (latest - known) / 4,
-                known => known - (known - latest) / 4,
-            };
-        }
-        self.sums.rotate_left(1);
-        if let Some(last) = self.sums.last_mut() {
-            *last = self.full.iter().sum();
-        }
-    }
-
-    /// What layers take was about the same for a while.
-    fn is_settled(&self) -> bool {
-        let [first, .., last] = self.sums;
-        first.abs_diff(last) <= last / 10
+        let mut all = layers.map(|layer| (layer, self.takes.of(layer, self.alone)));
+        all.find(|&(_, takes)| takes > 0)
     }
 
     /// Whether the publisher does what it is asked.
@@ -264,15 +231,6 @@ impl Ceiling {
         }
     }
 
-    /// Whether it is for one receiver only what is sent, in layers of which is known what they come to: one that has
-    /// just begun would never show it under a bound.
-    fn is_alone(&self, mut wanted: impl Iterator<Item = u8>) -> bool {
-        let only = wanted.next().filter(|_| wanted.next().is_none());
-        let is_known =
-            |only| of(&self.told, only) > 0 || of(&self.full, only) > 0 && self.is_settled();
-        only.is_some_and(is_known)
-    }
-
     /// What would be right if there were but this receiver.
     fn propose(&self, Leeway { bits, whole }: Leeway, wanted: u8) -> Proposal {
         // What there is for one among several says little while that one misses nothing.
@@ -300,7 +258,7 @@ impl Ceiling {
         let margin = if self.bound.is_some() { full * 5 / 16 } else { full / 4 };
         let is_best = self.known(wanted).is_some_and(|(best, _)| best == layer);
         // One that never came is not bounded: its publisher may not have room for it.
-        let is_new = of(&self.full, layer) == 0;
+        let is_new = self.takes.of(layer, false) == 0;
         let open = is_new || is_best && bits >= full.saturating_add(margin);
         let share = share.max(FLOOR).min(full + full / 16);
         Proposal { bound: Bound { layer, share }, open, room: bits }
@@ -320,7 +278,7 @@ impl Ceiling {
             None if proposal.open => return self.narrow = self.narrow.saturating_sub(1),
             None => {
                 self.narrow = self.narrow.saturating_add(2);
-                if self.alone || self.narrow >= NARROW && self.is_settled() {
+                if self.alone || self.narrow >= NARROW && self.takes.is_settled() {
                     self.set(proposal);
                 }
                 return;
@@ -378,19 +336,12 @@ impl Ceiling {
         let heeded = self.heeded && self.bound.as_ref().is_some_and(near);
         let came = self.came && self.bound.is_some_and(|old| old.layer == bound.layer);
         let (sent, trim) = if heeded { (self.sent, self.trim) } else { (0, 0) };
-        let alone = self.alone;
         self.lift();
-        self.alone = alone;
         if !open {
             (self.bound, self.heeded, self.came) = (Some(bound), heeded, came);
             (self.sent, self.trim) = (sent, trim);
         }
     }
-}
-
-/// A layer's rate; zero is unknown.
-fn of(rates: &[u64; MAX_LAYERS], layer: u8) -> u64 {
-    rates.get(usize::from(layer)).copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -302,10 +302,11 @@ fn microphone(cid: &str) -> proto::AddTrackRequest {
 }
 
 fn camera(cid: &str) -> proto::AddTrackRequest {
-    let layer = |quality: proto::VideoQuality, width, height| proto::VideoLayer {
+    let layer = |quality: proto::VideoQuality, width, height, bitrate| proto::VideoLayer {
         quality: quality.into(),
         width,
         height,
+        bitrate,
         ..proto::VideoLayer::default()
     };
     proto::AddTrackRequest {
@@ -315,9 +316,9 @@ fn camera(cid: &str) -> proto::AddTrackRequest {
         width: 1280,
         height: 720,
         layers: vec![
-            layer(proto::VideoQuality::Low, 320, 180),
-            layer(proto::VideoQuality::Medium, 640, 360),
-            layer(proto::VideoQuality::High, 1280, 720),
+            layer(proto::VideoQuality::Low, 320, 180, 150_000),
+            layer(proto::VideoQuality::Medium, 640, 360, 500_000),
+            layer(proto::VideoQuality::High, 1280, 720, 1_700_000),
         ],
         ..proto::AddTrackRequest::default()
     }

@@ -201,6 +201,16 @@ fn the_door_may_know_the_order_better() {
 }
 
 #[test]
+fn layers_in_one_stream_take_what_the_largest_is_set_to() {
+    let mut negotiation = new(WHIP);
+    answer(&mut negotiation, &parse(CHROMIUM_SIMULCAST));
+    let told = [150, 1700, 500].map(|rate| Layer { rate, ..Layer::default() });
+    // The first section is a sound, which comes in one.
+    let bound = negotiation.bind(0, TrackId(1), &told).unwrap();
+    assert_eq!(bound.layers.iter().map(|layer| layer.rate).collect::<Vec<_>>(), [1700]);
+}
+
+#[test]
 fn simulcast_without_its_header_extension_is_one_encoding() {
     let text = CHROMIUM_SIMULCAST;
     let text = text.replace("urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", "urn:x");

@@ -125,6 +125,8 @@ async fn simulcast_layers_go_from_small_to_large() {
     let (_, ingress) = world.node.take(ingress).await;
     let rids: Vec<_> = ingress.layers.iter().map(|l| l.rid.unwrap().to_string()).collect();
     assert_eq!(rids, ["q", "h", "f"]);
+    let rates: Vec<_> = ingress.layers.iter().map(|layer| layer.rate).collect();
+    assert_eq!(rates, [150_000, 500_000, 1_700_000], "as they were told of");
     let seen = ann.sees(|info| !info.tracks.is_empty()).await;
     assert!(seen.tracks[0].simulcast && seen.tracks[0].codecs[0].layers.len() == 3);
 }
